@@ -1,0 +1,126 @@
+import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
+import { CorruptCheckpointError } from "../errors.ts";
+import type { ChunkId } from "./chunk.ts";
+import type { LiveContainer } from "./containers.ts";
+import { type ContainerKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
+import type { Memo } from "./memo.ts";
+import { TREE } from "./parameters.ts";
+import { planOf } from "./piece.ts";
+import { type Loads, revive, reviveMessage, withLoads } from "./revive.ts";
+import { deserialize } from "./serialize.ts";
+import type { ChunkSource, StoredValue } from "./stored-value.ts";
+import type { LeafElement, TreeChunk } from "./tree-chunk.ts";
+import { setEntry } from "./wire.ts";
+
+/** The ids that `value` reaches, as far as `chunks` knows the way, and that `chunks` lacks. */
+export function missingChunks(value: StoredValue, chunks: ChunkSource): ChunkId[] {
+  const missing = new Set<ChunkId>();
+  const seen = new Set<ChunkId>();
+  const visit = (ids: readonly ChunkId[]): void => {
+    for (const id of ids) {
+      const chunk = chunks.get(id);
+      if (chunk === undefined) missing.add(id);
+      else if (chunk.children !== null && !seen.has(id)) {
+        seen.add(id);
+        visit(chunk.children);
+      }
+    }
+  };
+  if (value.chunks !== null) visit(value.chunks);
+  return [...missing];
+}
+
+/**
+ * The value, built anew: no two calls share an object. The memo learns which piece each object was
+ * made from, so that putting it again costs a comparison.
+ */
+export function decodeValue(
+  value: StoredValue,
+  chunks: ChunkSource,
+  memo: Memo,
+): unknown | Promise<unknown> {
+  const { type, payload, chunks: ids } = value;
+  if (type === "bytes") return bytesOf(payload);
+  if (type !== "json") {
+    throw new CorruptCheckpointError(
+      `type ${JSON.stringify(type)} needs the serializer that wrote it`,
+    );
+  }
+  const text = typeof payload === "string" ? payload : Buffer.from(payload ?? []).toString("utf8");
+  if (ids === null) return deserialize(text);
+  const { kind, isDeltaSnapshot } = parseRootHeader(text);
+  return withLoads((loads) => {
+    const content = readContainer(kind, ids, { chunks, loads, memo });
+    return isDeltaSnapshot ? new DeltaSnapshot(content) : content;
+  });
+}
+
+function bytesOf(payload: StoredValue["payload"]): Uint8Array {
+  return typeof payload === "string"
+    ? new TextEncoder().encode(payload)
+    : new Uint8Array(payload ?? []);
+}
+
+interface Reading {
+  readonly chunks: ChunkSource;
+  readonly loads: Loads;
+  readonly memo: Memo;
+}
+
+function readContainer(
+  kind: ContainerKind,
+  ids: readonly ChunkId[],
+  reading: Reading,
+): LiveContainer {
+  const content: LiveContainer = kind === "[" ? [] : {};
+  appendChunks(content, ids, reading);
+  return content;
+}
+
+function appendChunks(target: object, ids: readonly ChunkId[], reading: Reading): void {
+  for (const id of ids) {
+    const chunk = reading.chunks.get(id) as TreeChunk | undefined;
+    if (chunk === undefined) throw new CorruptCheckpointError(`chunk ${id} is missing`);
+    if (chunk.children === null) appendLeaf(target, chunk, reading);
+    else if (chunk.header === null) appendChunks(target, chunk.children, reading);
+    else appendContainer(target, chunk, chunk.header, reading);
+  }
+}
+
+function appendLeaf(target: object, leaf: TreeChunk, reading: Reading): void {
+  const { keys, elements } = leaf.content();
+  checkFit(target, leaf, keys === null);
+  if (keys === null) {
+    for (const element of elements) (target as unknown[]).push(fresh(element, reading));
+  } else {
+    for (let index = 0; index < elements.length; index += 1) {
+      setEntry(target, keys[index] as string, fresh(elements[index] as LeafElement, reading));
+    }
+  }
+}
+
+function fresh(element: LeafElement, { loads, memo }: Reading): unknown {
+  if (typeof element !== "object" || element === null) return element;
+  const plan = planOf(element);
+  const value =
+    plan === null ? revive(element.wire, loads) : reviveMessage(plan, element.wire, loads);
+  if (typeof value === "object" && value !== null) memo.remember(value, element);
+  else if (typeof value === "string" && value.length >= TREE.ownLeaf) {
+    memo.rememberText(value, element);
+  }
+  return value;
+}
+
+function appendContainer(target: object, chunk: TreeChunk, header: string, reading: Reading): void {
+  const { kind, key } = parseContainerHeader(header);
+  checkFit(target, chunk, key === null);
+  const content = readContainer(kind, chunk.children as readonly ChunkId[], reading);
+  reading.memo.rememberContainer(content, key, chunk);
+  if (key === null) (target as unknown[]).push(content);
+  else setEntry(target, key, content);
+}
+
+function checkFit(target: object, chunk: TreeChunk, isList: boolean): void {
+  if (Array.isArray(target) === isList) return;
+  throw new CorruptCheckpointError(`chunk ${chunk.id} does not fit where it is used`);
+}

@@ -1,0 +1,139 @@
+import { containerNode, flatBranch, grouped, type TreeNode } from "./branches.ts";
+import {
+  isLiveContainer,
+  isWireContainer,
+  kindOf,
+  type LiveContainer,
+  type WireContainer,
+} from "./containers.ts";
+import { containerHeader } from "./headers.ts";
+import { type Item, leavesOf } from "./leaves.ts";
+import type { Memo } from "./memo.ts";
+import { TREE } from "./parameters.ts";
+import { type Piece, rekeyedPiece, writtenPiece } from "./piece.ts";
+import { isSurelyLonger } from "./text-length.ts";
+import { convertPart } from "./to-wire.ts";
+import { locate } from "./unserialisable.ts";
+
+/** The nodes at the top of a container's tree. */
+export function liveNodes(container: LiveContainer, depth: number, memo: Memo): TreeNode[] {
+  return grouped(leavesOf(liveItems(container, depth, memo), Array.isArray(container)));
+}
+
+/** The same for one that is in its wire form already. */
+export function wireNodes(container: WireContainer, depth: number): TreeNode[] {
+  return grouped(leavesOf(wireItems(container, depth), Array.isArray(container)));
+}
+
+function keyed(key: string | null, text: string): string {
+  return key === null ? text : `${JSON.stringify(key)}:${text}`;
+}
+
+function wireItems(container: WireContainer, depth: number): Item[] {
+  const isList = Array.isArray(container);
+  return Object.entries(container).map(([index, value]) => {
+    const key = isList ? null : index;
+    const text = JSON.stringify(value);
+    if (!mayCut(value, text.length, depth) || !isWireContainer(value)) return keyed(key, text);
+    return wireContainer(value, key, depth);
+  });
+}
+
+function wireContainer(container: WireContainer, key: string | null, depth: number): TreeNode {
+  return containerNode(containerHeader(kindOf(container), key), wireNodes(container, depth + 1));
+}
+
+function mayCut(value: unknown, length: number, depth: number): boolean {
+  return length > limitOf(value) && depth < TREE.maxContainerDepth;
+}
+
+function limitOf(container: unknown): number {
+  return Array.isArray(container) ? TREE.listLimit : TREE.objectLimit;
+}
+
+function liveItems(container: LiveContainer, depth: number, memo: Memo): Item[] {
+  const items: Item[] = [];
+  let at: string | number = 0;
+  try {
+    if (Array.isArray(container)) {
+      for (at = 0; at < container.length; at += 1) {
+        items.push(liveItem(container[at], null, depth, memo));
+      }
+    } else {
+      for (at of Object.keys(container)) {
+        items.push(liveItem(container[at], at, depth, memo));
+      }
+    }
+  } catch (error) {
+    throw locate(error, at);
+  }
+  return items;
+}
+
+function liveItem(value: unknown, key: string | null, depth: number, memo: Memo): Item {
+  switch (typeof value) {
+    case "string":
+      return value.length < TREE.ownLeaf
+        ? keyed(key, JSON.stringify(value))
+        : textItem(value, key, memo);
+    case "number":
+      // Those that JSON cannot write become records below.
+      if (Number.isFinite(value) && !Object.is(value, -0)) return keyed(key, String(value));
+      break;
+    case "object":
+      if (value !== null) return objectItem(value, key, depth, memo);
+      break;
+  }
+  return keyed(key, JSON.stringify(convertPart(value, "state", depth + 1)));
+}
+
+function textItem(value: string, key: string | null, memo: Memo): Piece {
+  const known = memo.recallText(value);
+  if (known !== undefined && known.key === key) return known;
+  const piece = writtenPiece(value, key, JSON.stringify(value));
+  memo.rememberText(value, piece);
+  return piece;
+}
+
+function objectItem(value: object, key: string | null, depth: number, memo: Memo): Item {
+  const known = memo.recall(value);
+  // At another depth, what was one piece may have to be cut.
+  if (
+    known !== undefined &&
+    !(mayCut(known.wire, known.length ?? 0, depth) && isWireContainer(known.wire))
+  ) {
+    if (known.key === key) return known;
+    return remembered(value, rekeyedPiece(known, key), memo);
+  }
+  const isLive = isLiveContainer(value);
+  if (isLive && mayCut(value, Number.POSITIVE_INFINITY, depth)) {
+    const flat = memo.recallFlat(value);
+    if (flat !== undefined && flat.key === key) {
+      return flatBranch(flat.chunk, () => liveNodes(flat.content, depth + 1, memo));
+    }
+    if (isSurelyLonger(value, limitOf(value))) return liveContainer(value, key, depth, memo);
+  }
+  const wire = convertPart(value, "state", depth + 1);
+  const text = JSON.stringify(wire);
+  if (!mayCut(wire, text.length, depth) || !isWireContainer(wire)) {
+    return remembered(value, writtenPiece(wire, key, text), memo);
+  }
+  return isLive ? liveContainer(value, key, depth, memo) : wireContainer(wire, key, depth);
+}
+
+function liveContainer(
+  container: LiveContainer,
+  key: string | null,
+  depth: number,
+  memo: Memo,
+): TreeNode {
+  const header = containerHeader(kindOf(container), key);
+  const node = containerNode(header, liveNodes(container, depth + 1, memo));
+  memo.rememberContainer(container, key, node.chunk);
+  return node;
+}
+
+function remembered(value: object, piece: Piece, memo: Memo): Piece {
+  memo.remember(value, piece);
+  return piece;
+}

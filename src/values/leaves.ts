@@ -1,0 +1,118 @@
+import type { TreeNode } from "./branches.ts";
+import { TREE } from "./parameters.ts";
+import { entryText, type Piece } from "./piece.ts";
+import { leafChunk, type TreeChunk, textLeaf } from "./tree-chunk.ts";
+
+/**
+ * What a container is made of: a piece, the text of an element or entry that is not remembered, or
+ * a container's chunk.
+ */
+export type Item = Piece | string | TreeNode;
+
+function isNode(item: Item): item is TreeNode {
+  return typeof item !== "string" && (item as Piece).wire === undefined;
+}
+
+/** Puts a container's items into leaves, in their order. */
+export function leavesOf(items: readonly Item[], isList: boolean): TreeNode[] {
+  const nodes: TreeNode[] = [];
+  let run: (Piece | string)[] = [];
+  let size = 0;
+  for (const item of items) {
+    if (isNode(item)) {
+      if (run.length > 0) nodes.push(leafOf(run, isList));
+      run = [];
+      size = 0;
+      nodes.push(item);
+      continue;
+    }
+    const length = typeof item === "string" ? item.length : lengthOf(item);
+    if (length >= TREE.ownLeaf) {
+      if (run.length > 0) nodes.push(leafOf(run, isList));
+      run = [];
+      size = 0;
+      nodes.push(typeof item === "string" ? textLeaf(isList, item) : ownLeaf(item, isList));
+      continue;
+    }
+    size += run.length === 0 ? length : length + 1;
+    run.push(item);
+    if (closesLeaf(item, length, size)) {
+      nodes.push(leafOf(run, isList));
+      run = [];
+      size = 0;
+    }
+  }
+  if (run.length > 0) nodes.push(leafOf(run, isList));
+  return nodes;
+}
+
+function ownLeaf(piece: Piece, isList: boolean): TreeChunk {
+  const known = piece.leaf;
+  if (known !== null && known.content().elements.length === 1) return known;
+  return leafOf([piece], isList);
+}
+
+function leafOf(run: readonly (Piece | string)[], isList: boolean): TreeChunk {
+  if (run.some((item) => typeof item === "string")) return textLeaf(isList, textOf(run));
+  const elements = run as readonly Piece[];
+  const first = elements[0] as Piece;
+  const known = first.leaf;
+  if (known !== null && holds(known, elements)) return known;
+  const keys = isList ? null : elements.map((piece) => piece.key as string);
+  const leaf = leafChunk({ keys, elements }, textOf(run));
+  first.leaf = leaf;
+  // The leaf keeps a long text until it is sent; two of them would be one too many.
+  if (elements.length === 1) first.text = null;
+  return leaf;
+}
+
+function holds(leaf: TreeChunk, run: readonly (Piece | string)[]): boolean {
+  const { elements } = leaf.content();
+  return elements.length === run.length && elements.every((element, at) => element === run[at]);
+}
+
+function textOf(run: readonly (Piece | string)[]): string {
+  let text = "";
+  for (const item of run) {
+    const entry = typeof item === "string" ? item : entryText(item);
+    text = text === "" ? entry : `${text},${entry}`;
+  }
+  return text;
+}
+
+function lengthOf(piece: Piece): number {
+  if (piece.length === undefined) {
+    const text = entryText(piece);
+    piece.length = text.length;
+    if (text.length < TREE.ownLeaf) piece.text = text;
+  }
+  return piece.length;
+}
+
+const CHANCE_PER_UNIT = 2 ** 32 / TREE.meanSharedLeaf;
+
+/**
+ * Whether a shared leaf that is `size` long with this item at its end is closed after it. It
+ * depends on nothing further left, so a change moves the boundaries next to it and no others.
+ */
+function closesLeaf(item: Piece | string, length: number, size: number): boolean {
+  if (size < TREE.minSharedLeaf) return false;
+  return size >= TREE.maxSharedLeaf || boundaryOf(item) < length * CHANCE_PER_UNIT;
+}
+
+function boundaryOf(item: Piece | string): number {
+  if (typeof item === "string") return boundaryHash(item);
+  item.boundary ??= boundaryHash(entryText(item));
+  return item.boundary;
+}
+
+/** Spreads a text's characters over 32 bits. Only boundaries depend on it, nothing is identified by it. */
+function boundaryHash(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

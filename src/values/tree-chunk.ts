@@ -1,0 +1,126 @@
+import { CorruptCheckpointError } from "../errors.ts";
+import { type Chunk, type ChunkId, chunkId } from "./chunk.ts";
+import { entryText, type Piece, parsedPiece } from "./piece.ts";
+import { parseWire } from "./serialize.ts";
+import type { Wire } from "./wire.ts";
+
+/** A leaf's element: a piece, or a primitive that is not worth one. */
+export type LeafElement = Piece | Exclude<Wire, object>;
+
+/** A leaf's content, parsed. `keys` is null for a run of an array's elements. */
+export interface LeafContent {
+  readonly keys: readonly string[] | null;
+  readonly elements: readonly LeafElement[];
+}
+
+const OVERHEAD = 300;
+const BYTES_PER_CHILD = 60;
+
+/**
+ * A chunk in memory: what an encoded value consists of and what the chunk cache keeps. One class
+ * for both, so that a chunk that was put is read back without being parsed, and what was read is
+ * put again without being hashed.
+ *
+ * Nothing in it is ever handed out: readers get copies of what a leaf holds.
+ */
+export class TreeChunk {
+  readonly id: ChunkId;
+  readonly children: readonly ChunkId[] | null;
+  /** About how many bytes it keeps alive. */
+  readonly size: number;
+  /** Characters of its payload. */
+  readonly length: number;
+  /** Characters of its payload and of all below it, once somebody has counted them. */
+  weight: number | null = null;
+  /** The index node that last began with this chunk: while its other children are the same, so is its id. */
+  parent: TreeChunk | null = null;
+  /** The container that last began with this chunk. */
+  container: TreeChunk | null = null;
+
+  #payload: string | null;
+  #content: LeafContent | null;
+
+  constructor(chunk: Chunk, content: LeafContent | null = null) {
+    this.id = chunk.id;
+    this.children = chunk.children;
+    this.length = chunk.payload?.length ?? 0;
+    this.size = OVERHEAD + 2 * this.length + BYTES_PER_CHILD * (chunk.children?.length ?? 0);
+    this.#payload = chunk.payload;
+    this.#content = content;
+  }
+
+  /** The row to store. */
+  body(): Chunk {
+    const payload = this.#payload ?? (this.#content === null ? null : leafText(this.#content));
+    // The text of a leaf is wanted once, when it is sent. After that its content is enough.
+    if (this.#content !== null) this.#payload = null;
+    return { id: this.id, payload, children: this.children };
+  }
+
+  cached(): this {
+    return this;
+  }
+
+  /** What the leaf holds; parsed once. */
+  content(): LeafContent {
+    if (this.#content === null) {
+      this.#content = parseLeaf(this, this.#payload);
+      this.#payload = null;
+    }
+    return this.#content;
+  }
+
+  /** The header of a container, or null for an index node. */
+  get header(): string | null {
+    return this.#payload;
+  }
+}
+
+/** A leaf of these entries, in this order. */
+export function leafChunk(content: LeafContent, text: string): TreeChunk {
+  const payload = content.keys === null ? `[${text}]` : `{${text}}`;
+  return new TreeChunk({ id: chunkId(payload, null), payload, children: null }, content);
+}
+
+/** A leaf of which only the text is known so far. */
+export function textLeaf(isList: boolean, text: string): TreeChunk {
+  const payload = isList ? `[${text}]` : `{${text}}`;
+  return new TreeChunk({ id: chunkId(payload, null), payload, children: null });
+}
+
+/** An index node, or with a header a container. */
+export function nodeChunk(header: string | null, children: readonly ChunkId[]): TreeChunk {
+  return new TreeChunk({ id: chunkId(header, children), payload: header, children });
+}
+
+function leafText({ keys, elements }: LeafContent): string {
+  const texts = elements.map((element, index) => {
+    if (typeof element === "object" && element !== null) return entryText(element);
+    const text = JSON.stringify(element);
+    return keys === null ? text : `${JSON.stringify(keys[index])}:${text}`;
+  });
+  return keys === null ? `[${texts.join(",")}]` : `{${texts.join(",")}}`;
+}
+
+function parseLeaf(leaf: TreeChunk, payload: string | null): LeafContent {
+  if (payload === null) throw new CorruptCheckpointError(`chunk ${leaf.id} is empty`);
+  const wire = parseWire(payload);
+  if (typeof wire !== "object" || wire === null) {
+    throw new CorruptCheckpointError(`chunk ${leaf.id} is neither a list nor a set of entries`);
+  }
+  const keys = Array.isArray(wire) ? null : Object.keys(wire);
+  const values = Array.isArray(wire) ? wire : Object.values(wire);
+  if (values.length === 1) {
+    const piece = parsedPiece(values[0] as Wire, keys?.[0] ?? null, payload.length - 2);
+    piece.leaf = leaf;
+    return { keys, elements: [piece] };
+  }
+  const elements = values.map((value, index) =>
+    typeof value === "object" && value !== null
+      ? parsedPiece(value, keys?.[index] ?? null, undefined)
+      : value,
+  );
+  const [first] = elements;
+  if (typeof first === "object" && first !== null) first.leaf = leaf;
+  return { keys, elements };
+}
