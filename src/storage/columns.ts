@@ -1,0 +1,139 @@
+/**
+ * The shapes of the rows that statements take as parameters: one array per column, each packed into
+ * one Buffer. Statement text and parameter list are both derived from these tables, so a column
+ * cannot be in one and not in the other.
+ */
+import { byteaArray, int4Array, int8Array, textArray, uuidArray } from "../postgres/arrays.ts";
+
+type ColumnType = "int4" | "int8" | "text" | "uuid" | "bytea";
+type Cell = string | number | Uint8Array | null;
+type Columns = Readonly<Record<string, ColumnType>>;
+type RowOf<C extends Columns> = { readonly [K in keyof C]: Cell };
+
+/**
+ * A thread that a batch writes to; `n` is how its rows refer to it. The thread counts on from `floor`
+ * where it is not that far yet.
+ */
+const WANT = {
+  n: "int4",
+  thread_id: "text",
+  generation: "uuid",
+  puts: "int4",
+  floor: "int8",
+  lease: "int8",
+  ttl_ms: "int8",
+} as const;
+
+const CHUNKS = {
+  n: "int4",
+  chunk_id: "uuid",
+  payload: "bytea",
+  children: "text",
+} as const;
+
+const VALUES = {
+  n: "int4",
+  checkpoint_ns: "text",
+  channel: "text",
+  version: "text",
+  type: "text",
+  payload: "bytea",
+  chunks: "text",
+} as const;
+
+const CHECKPOINTS = {
+  n: "int4",
+  place: "int4",
+  checkpoint_ns: "text",
+  checkpoint_id: "text",
+  parent_id: "text",
+  execution_id: "text",
+  node_name: "text",
+  version: "int8",
+  channel_versions: "text",
+  data: "bytea",
+  metadata: "text",
+  expires_ms: "int8",
+  ttl_ms: "int8",
+} as const;
+
+/** A checkpoint, and when it was made. */
+const RECORDS = {
+  n: "int4",
+  place: "int4",
+  checkpoint_ns: "text",
+  checkpoint_id: "text",
+  parent_id: "text",
+  execution_id: "text",
+  node_name: "text",
+  version: "int8",
+  channel_versions: "text",
+  data: "bytea",
+  metadata: "text",
+  expires_ms: "int8",
+  ttl_ms: "int8",
+  created_ms: "int8",
+} as const;
+
+const WRITES = {
+  n: "int4",
+  checkpoint_ns: "text",
+  checkpoint_id: "text",
+  task_id: "text",
+  idx: "int4",
+  task_path: "text",
+  channel: "text",
+  type: "text",
+  payload: "bytea",
+  chunks: "text",
+} as const;
+
+export const COLUMNS: {
+  readonly want: typeof WANT;
+  readonly chunks: typeof CHUNKS;
+  readonly values: typeof VALUES;
+  readonly checkpoints: typeof CHECKPOINTS;
+  readonly records: typeof RECORDS;
+  readonly writes: typeof WRITES;
+} = {
+  want: WANT,
+  chunks: CHUNKS,
+  values: VALUES,
+  checkpoints: CHECKPOINTS,
+  records: RECORDS,
+  writes: WRITES,
+};
+
+export type WantRow = RowOf<typeof WANT>;
+export type ChunkRow = RowOf<typeof CHUNKS>;
+export type ValueRow = RowOf<typeof VALUES>;
+export type CheckpointRow = RowOf<typeof CHECKPOINTS>;
+export type RecordRow = RowOf<typeof RECORDS>;
+export type WriteRow = RowOf<typeof WRITES>;
+
+/** `unnest($3::int4[], …) AS i(n, …)` for the given columns, whose first parameter is `$first`. */
+export function unnest(columns: Columns, alias: string, first: number): string {
+  const types = Object.values(columns).map((type, i) => `$${first + i}::${type}[]`);
+  return `unnest(${types.join(", ")}) AS ${alias}(${Object.keys(columns).join(", ")})`;
+}
+
+/** How many parameters the columns take. */
+export function width(columns: Columns): number {
+  return Object.keys(columns).length;
+}
+
+/** The rows, column by column, as the parameters that `unnest` of the same columns takes. */
+export function pack<C extends Columns>(columns: C, rows: readonly RowOf<C>[]): Buffer[] {
+  return Object.entries(columns).map(([name, type]) => {
+    const cells = rows.map((row) => row[name] as Cell);
+    return PACKERS[type](cells as never[]);
+  });
+}
+
+const PACKERS: Readonly<Record<ColumnType, (cells: never[]) => Buffer>> = {
+  int4: int4Array,
+  int8: int8Array,
+  text: textArray,
+  uuid: uuidArray,
+  bytea: byteaArray,
+};

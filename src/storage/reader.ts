@@ -1,0 +1,202 @@
+/** Reading checkpoints, one or many. */
+import type { Cipher } from "../encryption/cipher.ts";
+import { CorruptCheckpointError } from "../errors.ts";
+import { int4Array, textArray } from "../postgres/arrays.ts";
+import type { Executor, Row } from "../postgres/database.ts";
+import type { ChunkSource } from "../values/codec.ts";
+import type { ChunkLoader, Placed } from "./chunk-loader.ts";
+import { checkFilter } from "./filter-metadata.ts";
+import { encodeName } from "./names.ts";
+import { pageOf } from "./page.ts";
+import type { ReadStatements } from "./read-statements.ts";
+import { type CheckpointRows, parseRows, versionsOf, writeOf } from "./rows.ts";
+import type { KnowledgeStore } from "./thread-knowledge.ts";
+
+export interface StoredWrite {
+  readonly taskId: string;
+  readonly channel: string;
+  readonly taskPath: string;
+  readonly idx: number;
+  readonly value: unknown;
+}
+
+/** A checkpoint as it was put, its values and pending writes revived; the writes in no order. */
+export interface StoredCheckpoint
+  extends Omit<CheckpointRows, "values" | "writes" | "channelVersions"> {
+  readonly channelVersions: Readonly<Record<string, string | number>>;
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly writes: readonly StoredWrite[];
+}
+
+export interface CheckpointKey {
+  readonly threadId: string;
+  readonly namespace: string;
+  readonly checkpointId: string;
+}
+
+/** Which checkpoints a list has; each condition narrows it. */
+export interface ListQuery {
+  readonly threadId?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly checkpointId?: string | undefined;
+  /** The id of a checkpoint; only older ones are listed. */
+  readonly before?: string | undefined;
+  /** JSON text that the metadata must contain. */
+  readonly filter?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface Reader {
+  /** The checkpoint, or the latest of its namespace. */
+  read(threadId: string, namespace: string, id?: string): Promise<StoredCheckpoint | undefined>;
+  /** Newest first, page by page; nothing is held open between pages. */
+  list(query: ListQuery): AsyncGenerator<StoredCheckpoint>;
+  /** The checkpoints in the answer of a statement that ends in `everythingOf`, in its order. */
+  find(run: () => Promise<Row[]>): Promise<StoredCheckpoint[]>;
+  /** Pending writes on one channel, for several checkpoints at once, in the order of `keys`. */
+  writesOn(keys: readonly CheckpointKey[], channel: string): Promise<StoredWrite[][]>;
+}
+
+export interface ReaderParts {
+  readonly executor: Executor;
+  readonly statements: ReadStatements;
+  readonly knowledge: KnowledgeStore;
+  readonly loader: ChunkLoader;
+  readonly cipher: Cipher | undefined;
+}
+
+/** Checkpoints a page; it bounds what a list keeps in memory. */
+const PAGE = 50;
+/** A read is begun anew when its thread was pruned between the rows and their chunks. */
+export const MAX_ATTEMPTS = 5;
+
+interface Loaded {
+  readonly rows: CheckpointRows;
+  readonly generation: string;
+  readonly source: ChunkSource;
+}
+
+export function createReader(parts: ReaderParts): Reader {
+  const { executor, statements, knowledge, loader, cipher } = parts;
+  const load = async (run: () => Promise<Row[]>): Promise<Loaded[]> => {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const { threads, checkpoints } = parseRows(await run(), cipher);
+      const sources = new Map<string, ChunkSource>();
+      for (const { threadId, generation, createdAt } of threads) {
+        knowledge.learn(threadId, generation, createdAt);
+        const values = checkpoints.filter((rows) => rows.threadId === threadId).flatMap(placedOf);
+        const source = await loader.load(threadId, generation, values);
+        if (source) sources.set(threadId, source);
+      }
+      if (sources.size < threads.length) continue;
+      const byId = new Map(threads.map((thread) => [thread.threadId, thread]));
+      for (const { threadId, checkpointId } of checkpoints) {
+        knowledge.saw(threadId, checkpointId, byId.get(threadId)?.createdAt ?? "");
+      }
+      return checkpoints.flatMap((rows) => {
+        const source = sources.get(rows.threadId);
+        const { generation = "" } = byId.get(rows.threadId) ?? {};
+        return source ? [{ rows, generation, source }] : [];
+      });
+    }
+    throw new CorruptCheckpointError(
+      `A thread was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
+    );
+  };
+
+  const revive = async ({ rows, generation, source }: Loaded): Promise<StoredCheckpoint> => {
+    const channelVersions = versionsOf(rows);
+    const stored = rows.values.map(({ channel }) => ({
+      checkpoint_ns: encodeName(rows.namespace),
+      channel: encodeName(channel),
+      version: JSON.stringify(channelVersions[channel]),
+    }));
+    knowledge.rememberValues(rows.threadId, generation, stored);
+    const values = new Map<string, unknown>();
+    for (const { channel, value } of rows.values) {
+      const decoded = loader.decode({ value, where: whereIn(rows, channel) }, source);
+      values.set(channel, decoded instanceof Promise ? await decoded : decoded);
+    }
+    const writes: StoredWrite[] = [];
+    for (const write of rows.writes) {
+      const placed = { value: write.value, where: whereIn(rows, write.channel) };
+      const decoded = loader.decode(placed, source);
+      writes.push({ ...write, value: decoded instanceof Promise ? await decoded : decoded });
+    }
+    return { ...rows, channelVersions, values, writes };
+  };
+
+  return {
+    async read(threadId, namespace, id) {
+      const key = [threadId, encodeName(namespace)];
+      const [found] = await load(async () => {
+        const rows = await (id === undefined
+          ? executor.execute(statements.latest, key)
+          : executor.execute(statements.byId, [...key, encodeName(id)]));
+        if (rows.length === 0) knowledge.forget(threadId);
+        return rows;
+      });
+      return found && revive(found);
+    },
+
+    async find(run) {
+      const found = await load(run);
+      return Promise.all(found.map(revive));
+    },
+
+    async *list(query) {
+      checkFilter(query.filter, cipher?.plainMetadata);
+      let left = query.limit ?? Number.POSITIVE_INFINITY;
+      let last: CheckpointRows | undefined;
+      while (left > 0) {
+        const size = Math.min(left, PAGE);
+        const { shape, parameters } = pageOf(query, size, last);
+        const page = await load(() => executor.execute(statements.page(shape), parameters));
+        for (const loaded of page) yield await revive(loaded);
+        if (page.length < size) return;
+        left -= page.length;
+        last = page.at(-1)?.rows;
+      }
+    },
+
+    async writesOn(keys, channel) {
+      const rows = await executor.execute(statements.writesOn, [
+        int4Array(keys.map((_, i) => i)),
+        textArray(keys.map((key) => key.threadId)),
+        textArray(keys.map((key) => encodeName(key.namespace))),
+        textArray(keys.map((key) => encodeName(key.checkpointId))),
+        encodeName(channel),
+      ]);
+      const found: StoredWrite[][] = keys.map(() => []);
+      for (const row of rows) {
+        const i = Number(row[0]);
+        const threadId = keys[i]?.threadId ?? "";
+        const at = {
+          namespace: encodeName(keys[i]?.namespace ?? ""),
+          checkpointId: encodeName(keys[i]?.checkpointId ?? ""),
+        };
+        const write = writeOf(row, 1, threadId, at, cipher);
+        const placed = {
+          value: write.value,
+          where: () => `Thread ${JSON.stringify(threadId)}, pending write of ${write.taskId}`,
+        };
+        const generation = knowledge.get(threadId)?.generation ?? "";
+        const source = await loader.load(threadId, generation, [placed]);
+        if (source) found[i]?.push({ ...write, value: await loader.decode(placed, source) });
+      }
+      return found;
+    },
+  };
+}
+
+function placedOf(rows: CheckpointRows): Placed[] {
+  return [
+    ...rows.values.map(({ channel, value }) => ({ value, where: whereIn(rows, channel) })),
+    ...rows.writes.map(({ channel, value }) => ({ value, where: whereIn(rows, channel) })),
+  ];
+}
+
+function whereIn({ threadId, checkpointId }: CheckpointRows, channel: string): () => string {
+  return () =>
+    `Thread ${JSON.stringify(threadId)}, checkpoint ${checkpointId}, channel ${JSON.stringify(channel)}`;
+}

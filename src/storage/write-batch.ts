@@ -1,0 +1,79 @@
+/** Which of the operations that wait leave together. */
+import { sizeOf } from "./message-limit.ts";
+import type { WriteKind, WriteOperation } from "./write-operation.ts";
+
+/** What is in flight. */
+export interface Busy {
+  /** The threads that are being put to. */
+  readonly threads: ReadonlySet<string>;
+  /** The rows that are being written: of two writes of one row, the server could do either first. */
+  readonly rows: ReadonlySet<string>;
+}
+
+export interface Waiting {
+  readonly operation: WriteOperation;
+  /** The rows that it writes. */
+  readonly keys: readonly string[];
+}
+
+/** A batch ends here, so that one statement never holds a connection for long. */
+const MAX_OPERATIONS = 64;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of
+ * its kind, agreeing on their thread's generation and lease, and not writing a row that is in the
+ * batch already. None if all have to wait.
+ */
+export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
+  const batch: W[] = [];
+  const threads = new Map<string, WriteOperation>();
+  const blocked = new Set<string>(busy.threads);
+  const rows = new Set<string>();
+  const toPut = new Set<string>();
+  for (const { operation } of waiting) {
+    if (operation.kind === "putKnown") toPut.add(operation.threadId);
+  }
+  // Pending writes go with a put only where the thread's row is locked for one anyway.
+  const companyOf = ({ kind, threadId }: WriteOperation): WriteKind =>
+    kind === "writesKnown" && toPut.has(threadId) ? "putKnown" : kind;
+  let company: WriteKind | undefined;
+  let bytes = 0;
+  for (let i = 0; i < waiting.length && batch.length < MAX_OPERATIONS; ) {
+    const one = waiting[i] as W;
+    const { operation, keys } = one;
+    const size = operation.chunks.reduce((sum, chunk) => sum + sizeOf(chunk.payload), 0);
+    const same = threads.get(operation.threadId);
+    const fits =
+      (company === undefined || companyOf(operation) === company) &&
+      (batch.length === 0 || bytes + size <= MAX_BYTES) &&
+      // An operation never overtakes an earlier one of its own thread.
+      !blocked.has(operation.threadId) &&
+      (same === undefined ||
+        (same.generation === operation.generation && same.lease === operation.lease)) &&
+      keys.every((key) => !rows.has(key) && !busy.rows.has(key));
+    if (!fits) {
+      blocked.add(operation.threadId);
+      i += 1;
+      continue;
+    }
+    company ??= companyOf(operation);
+    threads.set(operation.threadId, operation);
+    for (const key of keys) rows.add(key);
+    bytes += size;
+    batch.push(one);
+    waiting.splice(i, 1);
+  }
+  return batch;
+}
+
+/** The rows that a second operation in the same statement could not write again. */
+export function rowKeys(operation: WriteOperation): string[] {
+  const { threadId, checkpoint, writes } = operation;
+  if (checkpoint) {
+    return [JSON.stringify([threadId, checkpoint.checkpoint_ns, checkpoint.checkpoint_id])];
+  }
+  return writes.map((write) =>
+    JSON.stringify([threadId, write.checkpoint_ns, write.checkpoint_id, write.task_id, write.idx]),
+  );
+}

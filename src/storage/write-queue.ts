@@ -1,0 +1,73 @@
+/**
+ * Operations that wait while others are in flight leave together, as one statement with one commit.
+ * Where nothing waits, an operation leaves at once and alone. While a put is in flight, its thread's
+ * other operations wait: the next put would only wait for the thread's row lock, and what a step
+ * wrote leaves with the put that ends it. Writes to one row keep their order.
+ */
+import type { Database } from "../postgres/database.ts";
+import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
+import { execute } from "./write-execute.ts";
+import type { Outcome, WriteOperation } from "./write-operation.ts";
+import type { WriteStatements } from "./write-statements.ts";
+
+export interface WriteQueue {
+  submit(operation: WriteOperation): Promise<Outcome | undefined>;
+}
+
+interface Submitted extends Waiting {
+  readonly resolve: (outcome: Outcome | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** More statements at a time would only make smaller batches: the server's commits are what is waited for. */
+const MAX_IN_FLIGHT = 4;
+
+export function createWriteQueue(database: Database, statements: WriteStatements): WriteQueue {
+  const waiting: Submitted[] = [];
+  const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
+  const busy = { threads: new Set<string>(), rows: new Set<string>() };
+  let inFlight = 0;
+
+  const pump = (): void => {
+    while (inFlight < limit && waiting.length > 0) {
+      const batch = takeBatch(waiting, busy);
+      if (batch.length === 0) return;
+      const threads = batch.flatMap(({ operation: { checkpoint, threadId } }) =>
+        checkpoint === null ? [] : threadId,
+      );
+      const rows = batch.flatMap(({ keys }) => keys);
+      for (const thread of threads) busy.threads.add(thread);
+      for (const row of rows) busy.rows.add(row);
+      inFlight += 1;
+      void send(batch).finally(() => {
+        for (const thread of threads) busy.threads.delete(thread);
+        for (const row of rows) busy.rows.delete(row);
+        inFlight -= 1;
+        // Whoever waited for the answer has its next operation ready by then, and it can come along.
+        if (waiting.length > 0) setImmediate(pump);
+      });
+    }
+  };
+
+  const send = async (batch: readonly Submitted[]): Promise<void> => {
+    try {
+      const operations = batch.map((one) => one.operation);
+      const outcomes = await execute(database, statements, operations);
+      batch.forEach((one, i) => {
+        one.resolve(outcomes[i]);
+      });
+    } catch (error) {
+      // One bad row fails its own operation, not its neighbours'.
+      if (batch.length === 1) batch[0]?.reject(error);
+      else for (const one of batch) await send([one]);
+    }
+  };
+
+  return {
+    submit: (operation) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ operation, keys: rowKeys(operation), resolve, reject });
+        pump();
+      }),
+  };
+}
