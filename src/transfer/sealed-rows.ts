@@ -1,0 +1,135 @@
+/** Rows of an export on their way out of an encrypted store, and into one. */
+import { type Cipher, notConfigured, type Place } from "../encryption/cipher.ts";
+import { chunkIds, chunkLiteral } from "../storage/chunk-ids.ts";
+import { filterable } from "../storage/filter-metadata.ts";
+import { resealChunk, resealData, resealValue } from "../storage/reseal.ts";
+import {
+  checkpointPlace,
+  isSealedType,
+  openChunk,
+  openData,
+  openValue,
+  valuePlace,
+  writePlace,
+} from "../storage/sealing.ts";
+import { deserialize } from "../values/codec.ts";
+import type { ExportRow, Part } from "./export-format.ts";
+
+/** The row as a store without encryption has it. */
+export async function openRow(
+  cipher: Cipher,
+  threadId: string,
+  part: Part,
+  row: ExportRow,
+): Promise<ExportRow> {
+  if (part === "chunk") {
+    const { id, payload, children } = openChunk(cipher, threadId, chunkCells(row)).chunk;
+    return { chunk_id: id, payload, children };
+  }
+  if (part === "checkpoint") {
+    const { base64, ...rest } = row;
+    const bytes = bytesOf(base64, row.checkpoint_data) ?? Buffer.alloc(0);
+    const { data } = openData(cipher, threadId, placeOf(part, row), bytes);
+    const { metadata } = (await deserialize(data)) as { readonly metadata?: unknown };
+    return { ...rest, checkpoint_data: data, metadata: filterable(metadata ?? {}) };
+  }
+  const { type, payload, chunks } = openValue(
+    cipher,
+    threadId,
+    placeOf(part, row),
+    valueCells(row),
+  );
+  const bytes = Buffer.from(payload ?? "");
+  return {
+    ...row,
+    type,
+    payload: type === "json" ? bytes.toString("utf8") : null,
+    base64: type === "json" ? null : bytes.toString("base64"),
+    chunks,
+  };
+}
+
+/**
+ * The row as this store has it: sealed under its first key, or as it is where the store has none.
+ * What it was exported from may have been encrypted or not.
+ */
+export async function receiveRow(
+  cipher: Cipher | undefined,
+  threadId: string,
+  part: Part,
+  row: ExportRow,
+): Promise<ExportRow> {
+  if (cipher === undefined) {
+    if (isSealedRow(part, row)) throw notConfigured(threadId);
+    return row;
+  }
+  const route = { cipher: { ...cipher, allowPlaintext: true }, from: threadId, to: threadId };
+  if (part === "chunk") {
+    const { id, payload, children } = resealChunk(route, chunkCells(row));
+    return { chunk_id: id, payload: null, base64: base64Of(payload), children: chunkIds(children) };
+  }
+  if (part === "checkpoint") {
+    const bytes = bytesOf(row.base64, row.checkpoint_data) ?? Buffer.alloc(0);
+    const { data, metadata } = await resealData(route, placeOf(part, row), bytes);
+    return { ...row, checkpoint_data: null, base64: base64Of(data), metadata };
+  }
+  const value = resealValue(route, placeOf(part, row), valueCells(row));
+  return {
+    ...row,
+    type: value.type,
+    payload: null,
+    base64: base64Of(value.payload),
+    chunks: chunkIds(value.chunks),
+  };
+}
+
+function isSealedRow(part: Part, row: ExportRow): boolean {
+  return part === "chunk" || part === "checkpoint"
+    ? row.base64 != null
+    : isSealedType(row.type as string);
+}
+
+function placeOf(part: Part, row: ExportRow): Place {
+  const text = (column: string): string => (row[column] as string | null) ?? "";
+  if (part === "value") {
+    return valuePlace(text("checkpoint_ns"), text("channel"), text("version"));
+  }
+  if (part === "checkpoint") {
+    const parent = (row.parent_checkpoint_id as string | null | undefined) ?? null;
+    const versions = text("channel_versions");
+    return checkpointPlace(text("checkpoint_ns"), text("checkpoint_id"), parent, versions);
+  }
+  return writePlace({
+    namespace: text("checkpoint_ns"),
+    checkpointId: text("checkpoint_id"),
+    taskId: text("task_id"),
+    idx: text("idx"),
+    taskPath: text("task_path"),
+    channel: text("channel"),
+  });
+}
+
+function chunkCells({ chunk_id, payload, base64, children }: ExportRow) {
+  return {
+    id: chunk_id as string,
+    payload: bytesOf(base64, payload),
+    children: chunkLiteral((children as string[] | null | undefined) ?? null),
+  };
+}
+
+function valueCells({ type, payload, base64, chunks }: ExportRow) {
+  return {
+    type: type as string,
+    payload: bytesOf(base64, payload),
+    chunks: chunkLiteral((chunks as string[] | null | undefined) ?? null),
+  };
+}
+
+function bytesOf(base64: ExportRow[string] | undefined, text: ExportRow[string] | undefined) {
+  if (base64 != null) return Buffer.from(base64 as string, "base64");
+  return text == null ? null : Buffer.from(text as string);
+}
+
+function base64Of(bytes: string | Uint8Array | null): string {
+  return Buffer.from(bytes ?? "").toString("base64");
+}
