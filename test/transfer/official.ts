@@ -1,0 +1,37 @@
+/** The official saver on a schema of its own beside a store's. */
+import type pg from "pg";
+import { adopting } from "../../src/langgraph/adopting.ts";
+import { openStorage, type Storage } from "../../src/storage/storage.ts";
+import type { OpenStore } from "../retention/store.ts";
+import { OfficialSaver } from "./official-threads.ts";
+
+export interface Official {
+  readonly saver: OfficialSaver;
+  readonly schema: string;
+  /** A digest of every row of its tables. */
+  contents(): Promise<unknown[]>;
+  close(): Promise<void>;
+}
+
+export async function official(store: OpenStore): Promise<Official> {
+  const { pool } = store.storage.database;
+  const schema = `${store.storage.names.schemaName}_official`;
+  const saver = new OfficialSaver(pool as pg.Pool, undefined, { schema });
+  await saver.setup();
+  return {
+    saver,
+    schema,
+    contents: () =>
+      store.sql(`SELECT md5(string_agg(x, '|' ORDER BY x COLLATE "C")) FROM (
+        SELECT t::text x FROM "${schema}".checkpoints t UNION ALL SELECT t::text FROM "${schema}".checkpoint_blobs t
+        UNION ALL SELECT t::text FROM "${schema}".checkpoint_writes t) all_rows`),
+    close: async () => void (await store.sql(`DROP SCHEMA "${schema}" CASCADE`)),
+  };
+}
+
+/** Another storage over the same pool, which adopts from there and knows nothing yet. */
+export function adoptingFrom(store: OpenStore, from: Pick<Official, "schema">): Storage {
+  const { database, names } = store.storage;
+  const settings = { schema: names.schemaName, adopt: { schema: from.schema } };
+  return adopting(openStorage({ pool: database.pool, owned: false, settings }));
+}
