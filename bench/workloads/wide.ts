@@ -1,0 +1,55 @@
+import { performance } from "node:perf_hooks";
+import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+import { seeded, text } from "../words.ts";
+import { THREAD } from "./turns.ts";
+import { type Workload, workload } from "./workload.ts";
+
+const CHANNELS = 60;
+const CHANGED = 10;
+const VALUE_BYTES = 40;
+
+const name = (n: number): string => `channel${n % CHANNELS}`;
+
+const State = Annotation.Root({
+  ...Object.fromEntries(
+    Array.from({ length: CHANNELS }, (_, n) => [name(n), Annotation<string>()]),
+  ),
+  step: Annotation<number>,
+});
+
+/** A form or a plan with many fields; one run of the graph. */
+export const wide: Workload = workload({
+  name: "wide",
+  peers: ["official", "memory", "references", "driver"],
+  metrics: [
+    { key: "total", title: "all steps", unit: "ms", better: "less", targets: { official: 3 } },
+    { key: "bytes", title: "stored bytes", unit: "bytes", better: "less" },
+  ],
+  sizes: { full: { steps: 300 }, quick: { steps: 30 }, warmUp: { steps: 15 } },
+  describe: ({ steps }) =>
+    `${CHANNELS} small channels, ${CHANGED} of them changed per step, ${steps} steps`,
+  async run({ steps }, context) {
+    const open = await context.open();
+    const random = seeded(steps);
+    const values = (first: number, count: number): Record<string, string> =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, n) => [name(first + n), text(VALUE_BYTES, random)]),
+      );
+    const before = values(0, CHANNELS);
+    const changes = Array.from({ length: steps }, (_, n) => values(n * CHANGED, CHANGED));
+    const graph = new StateGraph(State)
+      .addNode("fill", ({ step }) => ({ ...changes[step], step: step + 1 }))
+      .addEdge(START, "fill")
+      .addConditionalEdges("fill", ({ step }) => (step < steps ? "fill" : END), ["fill", END])
+      .compile({ checkpointer: open.saver });
+    await context.settle();
+    const start = performance.now();
+    await graph.invoke(
+      { ...before, step: 0 },
+      { configurable: { thread_id: THREAD }, recursionLimit: steps + 5 },
+    );
+    const total = performance.now() - start;
+    const bytes = await open.bytes();
+    return { metrics: { total, ...(bytes === undefined ? {} : { bytes }) } };
+  },
+});
