@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError } from "../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import { isTransient } from "./failures.ts";
+import { translate } from "./translate.ts";
 
 /** Waits between attempts double from the first to the longest, in milliseconds. */
 const FIRST_WAIT = 10;
@@ -32,10 +33,11 @@ export async function retrying<T>(
   }
 }
 
-/** That the deadline passed says little: what the server said before it goes along as the cause. */
+/** That the deadline passed says little: what the attempt before it met is told with it. */
 function explained(error: unknown, refusal: unknown): unknown {
-  if (refusal !== undefined && error instanceof DatabaseError && error.cause === undefined) {
-    Object.defineProperty(error, "cause", { value: refusal, configurable: true, writable: true });
+  if (refusal === undefined || !(error instanceof DatabaseError) || error.cause !== undefined) {
+    return error;
   }
-  return error;
+  const { message } = translate(refusal, "The attempt before it");
+  return new DatabaseError(error.code, `${error.message} ${message}`, { cause: refusal });
 }

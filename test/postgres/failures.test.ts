@@ -266,7 +266,7 @@ describe("time", () => {
     });
   });
 
-  test("the deadline passes after refusals: the last one is the cause", async () => {
+  test("the deadline passes after refusals: the last one is told, and is the cause", async () => {
     const FULL = "SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
     const sockets: Socket[] = [];
     // Refuses twice, as a server does that has no connection free, and then says nothing any more.
@@ -289,6 +289,7 @@ describe("time", () => {
     server.close();
     expect(error).toMatchObject({ code: "CONNECTION_FAILED", cause: { code: "53300" } });
     expect(error.message).toMatch(/within 0.4 s/);
+    expect(error.message).toContain("too many clients already (SQLSTATE 53300)");
     expect(sockets).toHaveLength(3);
   });
 });

@@ -190,7 +190,7 @@ describe("several hosts", () => {
 
   test("none fits: a typed error that names each host and its reason", async () => {
     const pool = open(among([away, readOnly], "target_session_attrs=read-write"));
-    const db = createDatabase({ pool, deadline: 500 });
+    const db = createDatabase({ pool, deadline: 2_000 });
     const failed = db.execute(statement("one", "SELECT '1'"), []);
     await expect(failed).rejects.toMatchObject({ code: "CONNECTION_FAILED" });
     const { message } = (await failed.catch((error: unknown) => error)) as Error;
