@@ -1,6 +1,6 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import fc, { type Arbitrary } from "fast-check";
-import { commonKey, hostileKey, number, objectOf, text } from "./json-arbitraries.ts";
+import { commonKey, fresh, hostileKey, number, objectOf, text } from "./json-arbitraries.ts";
 import { hostileMessage, message } from "./message-arbitraries.ts";
 
 /** What both serializers write: no record of theirs among the plain objects, no `-0`. */
@@ -15,7 +15,12 @@ export const sharedValue: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((ti
     objectOf(commonKey, tie("value")),
     fc.array(tie("value"), { maxLength: 4 }).map((items) => new Set(items)),
     fc.array(fc.tuple(tie("value"), tie("value")), { maxLength: 4 }).map((e) => new Map(e)),
-    fc.constantFrom(/a+/gi, /\//u, new Error("broken"), new Error("")),
+    fresh(
+      () => /a+/gi,
+      () => /\//u,
+      () => new Error("broken"),
+      () => new Error(""),
+    ),
     fc.uint8Array({ maxLength: 20 }).map((bytes) => new Uint8Array(bytes)),
     tie("value").map((value) => new DeltaSnapshot(value)),
     message,
@@ -33,15 +38,18 @@ export const anyValue: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) 
     fc.date({ noInvalidDate: true }),
     fc.float32Array({ maxLength: 5 }),
     fc.uint8Array({ maxLength: 5 }).map((bytes) => Buffer.from(bytes)),
-    fc.constantFrom(new TypeError("no"), new RangeError("far", { cause: { code: 1 } })),
+    fresh(
+      () => new TypeError("no"),
+      () => new RangeError("far", { cause: { code: 1 } }),
+    ),
     objectOf(fc.oneof(commonKey, hostileKey), tie("value")),
-    fc.constantFrom(
-      { lc: 2, type: "undefined" },
-      { lc: 2, type: "delta_snapshot", value: 1 },
-      { lc: 2, type: "constructor", id: ["Set"], args: [[1]] },
-      { lc: 1, type: "constructor", id: ["evil", "Code"], kwargs: { a: 1 } },
-      { lc: 1, type: "secret", id: ["HOME"] },
-      { lg_name: "Something", node: "a", args: {} },
+    fresh(
+      () => ({ lc: 2, type: "undefined" }),
+      () => ({ lc: 2, type: "delta_snapshot", value: 1 }),
+      () => ({ lc: 2, type: "constructor", id: ["Set"], args: [[1]] }),
+      () => ({ lc: 1, type: "constructor", id: ["evil", "Code"], kwargs: { a: 1 } }),
+      () => ({ lc: 1, type: "secret", id: ["HOME"] }),
+      () => ({ lg_name: "Something", node: "a", args: {} }),
     ),
     fc.array(tie("value"), { maxLength: 6 }),
   ),

@@ -57,3 +57,8 @@ export const json: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => (
     objectOf(commonKey, tie("value")),
   ),
 })).value;
+
+/** One of these, made anew each time: a test may change what it gets. */
+export function fresh(...makers: readonly (() => object)[]): Arbitrary<object> {
+  return fc.constantFrom(...makers).map((make) => make());
+}

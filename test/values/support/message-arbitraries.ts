@@ -13,7 +13,7 @@ import {
   ToolMessage,
 } from "@langchain/core/messages";
 import fc, { type Arbitrary } from "fast-check";
-import { commonKey, hostileKey, json, objectOf, text } from "./json-arbitraries.ts";
+import { commonKey, fresh, hostileKey, json, objectOf, text } from "./json-arbitraries.ts";
 
 const blocks = fc.array(
   fc.oneof(
@@ -125,12 +125,15 @@ const hostileJson: Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => (
   value: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
     json,
-    fc.constantFrom(-0, Number.NaN, 12n, new Date(5), /a/, new TypeError("no")),
-    fc.constantFrom<unknown>(
-      { lc: 2, type: "undefined" },
-      { lc: 1, type: "constructor", id: ["evil", "Code"], kwargs: {} },
-      { lc: 1, type: "secret", id: ["HOME"] },
-      { __lc_escaped__: { lc: 1 } },
+    fc.constantFrom(-0, Number.NaN, 12n),
+    fresh(
+      () => new Date(5),
+      () => /a/,
+      () => new TypeError("no"),
+      () => ({ lc: 2, type: "undefined" }),
+      () => ({ lc: 1, type: "constructor", id: ["evil", "Code"], kwargs: {} }),
+      () => ({ lc: 1, type: "secret", id: ["HOME"] }),
+      () => ({ __lc_escaped__: { lc: 1 } }),
     ),
     objectOf(fc.oneof(commonKey, hostileKey), tie("value")),
     fc.array(tie("value"), { maxLength: 4 }),
