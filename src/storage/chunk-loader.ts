@@ -114,7 +114,10 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
     async load(threadId, generation, values) {
       const known = knowledge.get(threadId);
       const fetched = new Map<ChunkId, CachedChunk>();
-      const source: ChunkSource = { get: (id) => fetched.get(id) ?? known?.get(id) };
+      const source: ChunkSource = {
+        get: (id) => fetched.get(id) ?? known?.get(id),
+        below: (chunk) => known?.below?.(chunk),
+      };
       const current = new Map<ChunkId, CachedChunk>();
       const asked = new Set<ChunkId>();
       // A second round is rare: it fetches what was evicted from memory during the first.

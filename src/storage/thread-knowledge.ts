@@ -4,7 +4,7 @@
  * read fetch none. It is only ever a memory: every write proves the generation again in the database,
  * and forgetting costs speed, never correctness.
  */
-import type { CachedChunk, ChunkId, ChunkSource } from "../values/codec.ts";
+import type { CachedChunk, ChunkId, ChunkRun, ChunkSource } from "../values/codec.ts";
 
 export interface ThreadKnowledge extends ChunkSource {
   readonly generation: string;
@@ -61,6 +61,8 @@ class Thread implements ThreadKnowledge {
   readonly generation: string;
   readonly createdAt: string;
   readonly chunks = new Map<ChunkId, CachedChunk | null>();
+  /** What is below chunks, found once: a long list is read again and again, and is mostly the same. */
+  readonly runs = new Map<ChunkId, ChunkRun>();
   /** Channel to version. One for each: a fork that goes back and forth sends a value again. */
   readonly values = new Map<string, string>();
   bodyBytes = 0;
@@ -73,6 +75,19 @@ class Thread implements ThreadKnowledge {
   }
   get(id: ChunkId): CachedChunk | undefined {
     return this.chunks.get(id) ?? undefined;
+  }
+  below(chunk: CachedChunk): ChunkRun | undefined {
+    const known = this.runs.get(chunk.id);
+    if (known !== undefined || chunk.children === null) return known;
+    const chunks: CachedChunk[] = [];
+    for (const id of chunk.children) {
+      const child = this.chunks.get(id);
+      if (!child) return undefined;
+      chunks.push(child);
+    }
+    const run = { chunks, areLeaves: chunks.every(({ children }) => children === null) };
+    this.runs.set(chunk.id, run);
+    return run;
   }
   hasValue(value: ValueName): boolean {
     return this.values.get(channelKey(value)) === value.version;
@@ -115,6 +130,7 @@ export function createKnowledge(maxBytes: number): KnowledgeStore {
       if (bytes <= maxBytes) return;
       if (thread.bodyBytes === 0) continue;
       for (const id of thread.chunks.keys()) thread.chunks.set(id, null);
+      thread.runs.clear();
       bytes -= thread.bodyBytes;
       thread.bodyBytes = 0;
     }

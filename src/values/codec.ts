@@ -9,7 +9,7 @@ import type { ChunkSource, EncodedValue, StoredValue } from "./stored-value.ts";
 export { type CachedChunk, cachedChunk } from "./cached-chunk.ts";
 export { type Chunk, type ChunkId, verifyChunk } from "./chunk.ts";
 export { deserialize, serialize } from "./serialize.ts";
-export type { ChunkSource, EncodedValue, StoredValue } from "./stored-value.ts";
+export type { ChunkRun, ChunkSource, EncodedValue, StoredValue } from "./stored-value.ts";
 
 /** Turns values into rows and chunks, and back. */
 export interface ValueCodec {

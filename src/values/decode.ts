@@ -1,5 +1,6 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptCheckpointError } from "../errors.ts";
+import type { CachedChunk } from "./cached-chunk.ts";
 import type { ChunkId } from "./chunk.ts";
 import type { LiveContainer } from "./containers.ts";
 import { type ContainerKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
@@ -16,14 +17,18 @@ import { setEntry } from "./wire.ts";
 export function missingChunks(value: StoredValue, chunks: ChunkSource): ChunkId[] {
   const missing = new Set<ChunkId>();
   const seen = new Set<ChunkId>();
+  const look = (chunk: CachedChunk): void => {
+    if (chunk.children === null || seen.has(chunk.id)) return;
+    seen.add(chunk.id);
+    const run = chunks.below?.(chunk);
+    if (run === undefined) visit(chunk.children);
+    else if (!run.areLeaves) run.chunks.forEach(look);
+  };
   const visit = (ids: readonly ChunkId[]): void => {
     for (const id of ids) {
       const chunk = chunks.get(id);
       if (chunk === undefined) missing.add(id);
-      else if (chunk.children !== null && !seen.has(id)) {
-        seen.add(id);
-        visit(chunk.children);
-      }
+      else look(chunk);
     }
   };
   if (value.chunks !== null) visit(value.chunks);
@@ -50,7 +55,8 @@ export function decodeValue(
   if (ids === null) return deserialize(text);
   const { kind, isDeltaSnapshot } = parseRootHeader(text);
   return withLoads((loads) => {
-    const content = readContainer(kind, ids, { chunks, loads, memo });
+    const content = emptyContainer(kind);
+    appendChunks(content, ids, { chunks, loads, memo });
     return isDeltaSnapshot ? new DeltaSnapshot(content) : content;
   });
 }
@@ -67,27 +73,35 @@ interface Reading {
   readonly memo: Memo;
 }
 
-function readContainer(
-  kind: ContainerKind,
-  ids: readonly ChunkId[],
-  reading: Reading,
-): LiveContainer {
-  const content: LiveContainer = kind === "[" ? [] : {};
-  appendChunks(content, ids, reading);
-  return content;
+function emptyContainer(kind: ContainerKind): LiveContainer {
+  return kind === "[" ? [] : {};
 }
 
 function appendChunks(target: object, ids: readonly ChunkId[], reading: Reading): void {
   for (const id of ids) {
     const chunk = reading.chunks.get(id) as TreeChunk | undefined;
     if (chunk === undefined) throw new CorruptCheckpointError(`chunk ${id} is missing`);
-    if (chunk.children === null) appendLeaf(target, chunk, reading);
-    else if (chunk.header === null) appendChunks(target, chunk.children, reading);
-    else appendContainer(target, chunk, chunk.header, reading);
+    appendChunk(target, chunk, reading);
   }
 }
 
+function appendChunk(target: object, chunk: TreeChunk, reading: Reading): void {
+  if (chunk.children === null) appendLeaf(target, chunk, reading);
+  else if (chunk.header === null) appendBelow(target, chunk, reading);
+  else appendContainer(target, chunk, chunk.header, reading);
+}
+
+function appendBelow(target: object, chunk: TreeChunk, reading: Reading): void {
+  const run = reading.chunks.below?.(chunk);
+  if (run === undefined) appendChunks(target, chunk.children as readonly ChunkId[], reading);
+  else for (const one of run.chunks) appendChunk(target, one as TreeChunk, reading);
+}
+
 function appendLeaf(target: object, leaf: TreeChunk, reading: Reading): void {
+  if (leaf.only !== null && Array.isArray(target)) {
+    target.push(fresh(leaf.only, reading));
+    return;
+  }
   const { keys, elements } = leaf.content();
   checkFit(target, leaf, keys === null);
   if (keys === null) {
@@ -114,7 +128,8 @@ function fresh(element: LeafElement, { loads, memo }: Reading): unknown {
 function appendContainer(target: object, chunk: TreeChunk, header: string, reading: Reading): void {
   const { kind, key } = parseContainerHeader(header);
   checkFit(target, chunk, key === null);
-  const content = readContainer(kind, chunk.children as readonly ChunkId[], reading);
+  const content = emptyContainer(kind);
+  appendBelow(content, chunk, reading);
   reading.memo.rememberContainer(content, key, chunk);
   if (key === null) (target as unknown[]).push(content);
   else setEntry(target, key, content);

@@ -43,8 +43,10 @@ function wireContainer(container: WireContainer, key: string | null, depth: numb
   return containerNode(containerHeader(kindOf(container), key), wireNodes(container, depth + 1));
 }
 
+const LEAST_LIMIT = Math.min(TREE.listLimit, TREE.objectLimit);
+
 function mayCut(value: unknown, length: number, depth: number): boolean {
-  return length > limitOf(value) && depth < TREE.maxContainerDepth;
+  return length > LEAST_LIMIT && length > limitOf(value) && depth < TREE.maxContainerDepth;
 }
 
 function limitOf(container: unknown): number {

@@ -48,8 +48,7 @@ export function leavesOf(items: readonly Item[], isList: boolean): TreeNode[] {
 
 function ownLeaf(piece: Piece, isList: boolean): TreeChunk {
   const known = piece.leaf;
-  if (known !== null && known.content().elements.length === 1) return known;
-  return leafOf([piece], isList);
+  return known !== null && known.only === piece ? known : leafOf([piece], isList);
 }
 
 function leafOf(run: readonly (Piece | string)[], isList: boolean): TreeChunk {

@@ -19,15 +19,16 @@ export function matches(value: unknown, wire: Wire): boolean {
 /** Whether the message would be written as the JSON form that the plan was made of. */
 export function matchesPlan(value: object, plan: MessagePlan): boolean {
   try {
-    const { type } = plan;
-    if (!plan.isOwnId || Object.getPrototypeOf(value) !== type.prototype) return false;
+    const { type, isOwnId } = plan.shape;
+    if (!isOwnId || Object.getPrototypeOf(value) !== type.prototype) return false;
     return isOrdinary(value as LiveMessage, type) && matchesFields(value as LiveMessage, plan);
   } catch {
     return false;
   }
 }
 
-function matchesFields(message: LiveMessage, { type, fields, values }: MessagePlan): boolean {
+function matchesFields(message: LiveMessage, { shape, values }: MessagePlan): boolean {
+  const { type, fields } = shape;
   const kwargs = message.lc_kwargs;
   let index = 0;
   for (const field in kwargs) {

@@ -3,21 +3,33 @@ import type { Wire, WireObject } from "./wire.ts";
 
 /**
  * What the JSON form of a message says, worked out once: it is revived on every read, and compared
- * with the live message on every put.
+ * with the live message on every put. A long chat is more than a processor's cache holds, so what
+ * messages have in common is shared, and what is left lies in one place.
  */
 export interface MessagePlan {
+  readonly shape: MessageShape;
+  /** The JSON forms of the shape's fields, in their order. */
+  readonly values: readonly Wire[];
+}
+
+/** What messages of one class with the same fields have in common. */
+export interface MessageShape {
   readonly type: MessageClass;
   /** Whether the class writes itself under this id. */
   readonly isOwnId: boolean;
   /** The fields of the constructor, in the order of the JSON form. */
   readonly fields: readonly string[];
-  /** Their JSON forms, in the same order. */
-  readonly values: readonly Wire[];
-  /** The fields by name, to be copied; those that are objects are left empty. */
+  /** The fields by name, to be copied and filled in. */
   readonly template: Readonly<Record<string, unknown>>;
-  /** Which of `values` are objects. */
-  readonly parts: readonly number[];
 }
+
+// Most messages have no tool calls and say nothing more about themselves.
+const EMPTY_LIST: Wire[] = [];
+const EMPTY_OBJECT: WireObject = {};
+
+/** Names of fields are data: without a bound, hostile ones would fill the memory for good. */
+const MOST_SHAPES = 1000;
+const shapes = new Map<string, MessageShape>();
 
 /** The plan, or null for what is no message or one that takes more than copying. */
 export function messagePlan(wire: Wire): MessagePlan | null {
@@ -28,21 +40,33 @@ export function messagePlan(wire: Wire): MessagePlan | null {
   if (type === undefined) return null;
   const fields: string[] = [];
   const values: Wire[] = [];
-  const template: Record<string, unknown> = {};
-  const parts: number[] = [];
   for (const key of Object.keys(kwargs)) {
     const field = type.fieldOf(key);
     const value = kwargs[key] as Wire;
-    const isPart = typeof value === "object" && value !== null;
+    if (field === "__proto__" || fields.includes(field)) return null;
     // A record may stand for `undefined`, and then the field is not there at all.
-    if (field === "__proto__" || Object.hasOwn(template, field)) return null;
-    if (isPart && !Array.isArray(value) && value.lc === 2) return null;
-    if (isPart) parts.push(fields.length);
+    if (isObject(value) && value.lc === 2) return null;
     fields.push(field);
-    values.push(value);
-    template[field] = isPart ? null : value;
+    values.push(canonical(value));
   }
-  return { type, isOwnId: isSameId(id, type.id), fields, values, template, parts };
+  return { shape: shapeOf(type, isSameId(id, type.id), fields), values };
+}
+
+function shapeOf(type: MessageClass, isOwnId: boolean, fields: string[]): MessageShape {
+  const key = JSON.stringify([type.name, isOwnId, fields]);
+  let shape = shapes.get(key);
+  if (shape === undefined) {
+    const template = Object.fromEntries(fields.map((field) => [field, null]));
+    shape = { type, isOwnId, fields, template };
+    if (shapes.size < MOST_SHAPES) shapes.set(key, shape);
+  }
+  return shape;
+}
+
+function canonical(value: Wire): Wire {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.length === 0 ? EMPTY_LIST : value;
+  return Object.keys(value).length === 0 ? EMPTY_OBJECT : value;
 }
 
 function isObject(wire: Wire | undefined): wire is WireObject {

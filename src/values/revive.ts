@@ -33,11 +33,11 @@ export function revive(wire: Wire, loads: Loads): unknown {
 
 /** The same for a message whose plan is known. */
 export function reviveMessage(plan: MessagePlan, wire: Wire, loads: Loads): unknown {
-  const { type, fields, values, template, parts } = plan;
-  const given = { ...template };
-  for (let index = 0; index < parts.length; index += 1) {
-    const at = parts[index] as number;
-    given[fields[at] as string] = build(values[at] as Wire, "kwargs", loads);
+  const { shape, values } = plan;
+  const { type, fields } = shape;
+  const given = { ...shape.template };
+  for (let index = 0; index < fields.length; index += 1) {
+    given[fields[index] as string] = build(values[index] as Wire, "kwargs", loads);
   }
   try {
     return type.create(given);

@@ -36,4 +36,13 @@ export interface EncodedChunk {
 /** Where chunks are looked up while a value is put together. */
 export interface ChunkSource {
   get(id: ChunkId): CachedChunk | undefined;
+  /** What is right below a chunk that has children, where the source knows all of it at once. */
+  below?(chunk: CachedChunk): ChunkRun | undefined;
+}
+
+/** The children of one chunk, in their order. */
+export interface ChunkRun {
+  readonly chunks: readonly CachedChunk[];
+  /** Whether none of them has children. */
+  readonly areLeaves: boolean;
 }

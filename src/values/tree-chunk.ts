@@ -14,7 +14,8 @@ export interface LeafContent {
 }
 
 const OVERHEAD = 300;
-const BYTES_PER_CHILD = 60;
+/** An id, and its place among the ids and, where the chunks are looked up, among those. */
+const BYTES_PER_CHILD = 80;
 
 /**
  * A chunk in memory: what an encoded value consists of and what the chunk cache keeps. One class
@@ -36,6 +37,8 @@ export class TreeChunk {
   parent: TreeChunk | null = null;
   /** The container that last began with this chunk. */
   container: TreeChunk | null = null;
+  /** Of a leaf with one element and no key, that element, once it is known: what most leaves of a long list are. */
+  only: Piece | null = null;
 
   #payload: string | null;
   #content: LeafContent | null;
@@ -47,6 +50,7 @@ export class TreeChunk {
     this.size = OVERHEAD + 2 * this.length + BYTES_PER_CHILD * (chunk.children?.length ?? 0);
     this.#payload = chunk.payload;
     this.#content = content;
+    if (content !== null) this.only = onlyElement(content);
   }
 
   /** The row to store. */
@@ -66,6 +70,7 @@ export class TreeChunk {
     if (this.#content === null) {
       this.#content = parseLeaf(this, this.#payload);
       this.#payload = null;
+      this.only = onlyElement(this.#content);
     }
     return this.#content;
   }
@@ -91,6 +96,12 @@ export function textLeaf(isList: boolean, text: string): TreeChunk {
 /** An index node, or with a header a container. */
 export function nodeChunk(header: string | null, children: readonly ChunkId[]): TreeChunk {
   return new TreeChunk({ id: chunkId(header, children), payload: header, children });
+}
+
+function onlyElement({ keys, elements }: LeafContent): Piece | null {
+  const [first] = elements;
+  const isOnly = keys === null && elements.length === 1;
+  return isOnly && typeof first === "object" ? first : null;
 }
 
 function leafText({ keys, elements }: LeafContent): string {

@@ -39,6 +39,24 @@ describe("what a process knows of threads", () => {
     expect(knowledge.get("old")?.get("old chunk")).toBeDefined();
   });
 
+  test("what is below a chunk is known when all of it is, and no longer than it is in memory", () => {
+    const knowledge = createKnowledge(30_000);
+    const node = cachedChunk({ id: "node", payload: null, children: ["a", "b"] });
+    const thread = knowledge.learn("t", "g", "0");
+    knowledge.remember("t", "g", new Map([["node", node], chunk("a", 10)]));
+    expect(thread.below?.(node)).toBeUndefined();
+    knowledge.remember("t", "g", new Map([chunk("b", 10)]));
+    expect(thread.below?.(node)?.chunks).toEqual([thread.get("a"), thread.get("b")]);
+    expect(thread.below?.(node)?.areLeaves).toBe(true);
+    const above = cachedChunk({ id: "above", payload: null, children: ["node", "a"] });
+    knowledge.remember("t", "g", new Map([["above", above]]));
+    expect(thread.below?.(above)?.areLeaves).toBe(false);
+    knowledge.learn("other", "g", "0");
+    knowledge.remember("other", "g", new Map([chunk("large", 14_000)]));
+    expect(thread.get("a")).toBeUndefined();
+    expect(thread.below?.(node)).toBeUndefined();
+  });
+
   test("ids go when there are only ids left", () => {
     const knowledge = createKnowledge(1_000);
     knowledge.learn("t", "g", "0");
