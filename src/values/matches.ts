@@ -1,5 +1,5 @@
-import type { MessagePlan } from "./message-plan.ts";
-import { isOrdinary, type LiveMessage, type MessageClass, messageClassOf } from "./messages.ts";
+import { type MessagePlan, messagePlan } from "./message-plan.ts";
+import { isOrdinary, type LiveMessage, messageClassOf } from "./messages.ts";
 import { convertPart } from "./to-wire.ts";
 import { isPlain, type Wire, type WireObject } from "./wire.ts";
 
@@ -58,11 +58,8 @@ function matchesPart(value: unknown, wire: Wire, inKwargs: boolean): boolean {
   if (Array.isArray(value)) return Array.isArray(wire) && matchesList(value, wire, inKwargs);
   if (Array.isArray(wire)) return false;
   if (isPlain(value)) return matchesPlain(value as Record<string, unknown>, wire, inKwargs);
-  const message = messageClassOf(Object.getPrototypeOf(value));
-  if (message === undefined || !isOrdinary(value as LiveMessage, message)) {
-    return matchesRecord(value, wire, inKwargs);
-  }
-  return matchesMessage(value as LiveMessage, message, wire);
+  const plan = messageClassOf(Object.getPrototypeOf(value)) && messagePlan(wire);
+  return plan ? matchesPlan(value, plan) : matchesRecord(value, wire, inKwargs);
 }
 
 function matchesList(list: readonly unknown[], wire: readonly Wire[], inKwargs: boolean): boolean {
@@ -93,38 +90,6 @@ function matchesPlain(
     index += 1;
   }
   return index === keys.length;
-}
-
-function matchesMessage(message: LiveMessage, type: MessageClass, wire: WireObject): boolean {
-  const { id, properties } = type;
-  const { id: wireId, kwargs: wireKwargs } = wire;
-  if (wire.lc !== 1 || !Array.isArray(wireId) || !isWireObject(wireKwargs)) return false;
-  if (wireId.length !== 3 || wireId[2] !== id[2] || wireId[1] !== id[1] || wireId[0] !== id[0]) {
-    return false;
-  }
-  const kwargs = message.lc_kwargs;
-  const keys = Object.keys(wireKwargs);
-  let index = 0;
-  for (const field in kwargs) {
-    const value = field in message ? message[field] : kwargs[field];
-    if (value === undefined || typeof value === "function") continue;
-    const key = type.jsonKey(field);
-    if (keys[index] !== key || !matchesPart(value, wireKwargs[key] as Wire, true)) return false;
-    index += 1;
-  }
-  for (const field of properties) {
-    const value = message[field];
-    if (value === undefined || typeof value === "function" || Object.hasOwn(kwargs, field))
-      continue;
-    const key = type.jsonKey(field);
-    if (keys[index] !== key || !matchesPart(value, wireKwargs[key] as Wire, true)) return false;
-    index += 1;
-  }
-  return index === keys.length;
-}
-
-function isWireObject(wire: Wire | undefined): wire is WireObject {
-  return typeof wire === "object" && wire !== null && !Array.isArray(wire);
 }
 
 /** Whatever is not its own JSON form is written anew and compared. */

@@ -31,7 +31,7 @@ const EMPTY_OBJECT: WireObject = {};
 const MOST_SHAPES = 1000;
 const shapes = new Map<string, MessageShape>();
 
-/** The plan, or null for what is no message or one that takes more than copying. */
+/** The plan, or null for what is not the JSON form of a message. */
 export function messagePlan(wire: Wire): MessagePlan | null {
   if (!isObject(wire) || wire.lc !== 1 || wire.type !== "constructor") return null;
   const { id, kwargs } = wire;
@@ -41,13 +41,8 @@ export function messagePlan(wire: Wire): MessagePlan | null {
   const fields: string[] = [];
   const values: Wire[] = [];
   for (const key of Object.keys(kwargs)) {
-    const field = type.fieldOf(key);
-    const value = kwargs[key] as Wire;
-    if (field === "__proto__" || fields.includes(field)) return null;
-    // A record may stand for `undefined`, and then the field is not there at all.
-    if (isObject(value) && value.lc === 2) return null;
-    fields.push(field);
-    values.push(canonical(value));
+    fields.push(type.fieldOf(key));
+    values.push(canonical(kwargs[key] as Wire));
   }
   return { shape: shapeOf(type, isSameId(id, type.id), fields), values };
 }

@@ -1,8 +1,7 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptCheckpointError } from "../errors.ts";
 import { loadLangChainObject } from "./langchain-load.ts";
-import type { MessagePlan } from "./message-plan.ts";
-import { type MessageClass, messageClassById } from "./messages.ts";
+import { type MessagePlan, messagePlan } from "./message-plan.ts";
 import { type Reviver, reviverOf } from "./revivers.ts";
 import { setEntry, type Wire, type WireObject } from "./wire.ts";
 
@@ -32,18 +31,27 @@ export function revive(wire: Wire, loads: Loads): unknown {
 }
 
 /** The same for a message whose plan is known. */
-export function reviveMessage(plan: MessagePlan, wire: Wire, loads: Loads): unknown {
+export function reviveMessage(
+  plan: MessagePlan,
+  wire: Wire,
+  loads: Loads,
+  position: Position = "state",
+): unknown {
   const { shape, values } = plan;
   const { type, fields } = shape;
   const given = { ...shape.template };
   for (let index = 0; index < fields.length; index += 1) {
-    given[fields[index] as string] = build(values[index] as Wire, "kwargs", loads);
+    const field = fields[index] as string;
+    const value = build(values[index] as Wire, "kwargs", loads);
+    // Own already, so that even `__proto__` is an ordinary field.
+    given[field] = value;
+    if (value === undefined) delete given[field];
   }
   try {
     return type.create(given);
   } catch {
     // The class's own constructor refuses these fields, so no such message was ever put.
-    return copyObject(wire as WireObject, "state", loads);
+    return copyObject(wire as WireObject, position, loads);
   }
 }
 
@@ -126,7 +134,7 @@ function copyEscaped(wire: WireObject, loads: Loads): unknown {
 }
 
 function buildSerialized(wire: WireObject, position: Position, loads: Loads): unknown {
-  const { id, kwargs } = wire;
+  const { id } = wire;
   if (
     position === "inert" ||
     wire.type !== "constructor" ||
@@ -135,39 +143,12 @@ function buildSerialized(wire: WireObject, position: Position, loads: Loads): un
   ) {
     return copyObject(wire, position, loads);
   }
-  const message = messageClassById(id);
-  if (
-    message !== undefined &&
-    typeof kwargs === "object" &&
-    kwargs !== null &&
-    !Array.isArray(kwargs)
-  ) {
-    return buildMessage(wire, kwargs, message, position, loads);
-  }
+  const plan = messagePlan(wire);
+  if (plan !== null) return reviveMessage(plan, wire, loads, position);
   if (id[0] !== "langchain_core") return copyObject(wire, position, loads);
   if (loads.loaded !== null) return loads.loaded[loads.next++];
   loads.wanted.push(() => load(wire, position));
   return undefined;
-}
-
-function buildMessage(
-  wire: WireObject,
-  kwargs: WireObject,
-  message: MessageClass,
-  position: Position,
-  loads: Loads,
-): unknown {
-  const fields: Record<string, unknown> = {};
-  for (const key of Object.keys(kwargs)) {
-    const value = build(kwargs[key] as Wire, "kwargs", loads);
-    if (value !== undefined) setEntry(fields, message.fieldOf(key), value);
-  }
-  try {
-    return message.create(fields);
-  } catch {
-    // The class's own constructor refuses these fields, so no such message was ever put.
-    return copyObject(wire, position, loads);
-  }
 }
 
 function buildRecord(wire: WireObject, position: Position, loads: Loads): unknown {
