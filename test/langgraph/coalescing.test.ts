@@ -379,7 +379,7 @@ describe("a checkpoint interval", () => {
     let away = false;
     const gone = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
     const shaky = { connect: async () => (away ? Promise.reject(gone) : pool.connect()) };
-    const store = PostgresCheckpointStore.fromPool(shaky, { schema, deadline: 50 });
+    const store = PostgresCheckpointStore.fromPool(shaky, { schema, deadline: 1000 });
     const graph = lapsGraph({
       checkpointer: store.checkpointerWith({ checkpointInterval: 20 }),
       onLap: (lap) => {

@@ -21,6 +21,11 @@ function database(connString: string, deadline = 5000, maxConns = 2): Database {
   return db;
 }
 
+/** Takes the time to connect, so that a short deadline is the next operation's alone. */
+async function connected(db: Database): Promise<void> {
+  await db.execute(ONE, [], { deadline: 20_000 });
+}
+
 /** The error of the operation, which must come within `ms`. */
 async function failure(operation: Promise<unknown>, ms: number): Promise<DatabaseError> {
   const began = performance.now();
@@ -192,6 +197,7 @@ describe("time", () => {
 
   test("a slow statement: DEADLINE_EXCEEDED, and the server stops working on it", async () => {
     const db = database(inject("postgres")["18"], 400);
+    await connected(db);
     const marker = `slow ${Math.random()}`;
     const slow = statement("slow", `SELECT pg_sleep(60)::text /* ${marker} */`);
     const error = await failure(db.execute(slow, []), 400);
@@ -211,6 +217,7 @@ describe("time", () => {
 
   test("a transaction: all of it has one deadline, and it leaves no lock behind", async () => {
     const db = database(inject("postgres")["18"], 400);
+    await connected(db);
     const other = database(inject("postgres")["18"]);
     const lock = statement("lock", "SELECT pg_advisory_xact_lock(815)::text");
     const error = await failure(

@@ -114,6 +114,7 @@ describe("TLS", () => {
 
   test("a late statement is cancelled over TLS, too", async () => {
     const pool = open(url("sslmode=require"));
+    await pool.query("SELECT 1"); // The deadline is the statement's, not the handshake's.
     const db = createDatabase({ pool, deadline: 300 });
     const slow = statement("slow", "SELECT pg_sleep(60)::text /* over tls */");
     await expect(db.execute(slow, [])).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
