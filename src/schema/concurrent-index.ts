@@ -51,10 +51,17 @@ export async function wantsConcurrently(
   return row?.[0] === "true";
 }
 
-/** Makes the change in the transaction. Writers of the table wait until it has ended. */
-export async function changeInTransaction(tx: Executor, change: IndexChange): Promise<void> {
+/**
+ * Makes the change in the transaction. Writers of the table wait until it has ended. `fresh` where the
+ * transaction has made the table itself.
+ */
+export async function changeInTransaction(
+  tx: Executor,
+  change: IndexChange,
+  fresh = false,
+): Promise<void> {
   // IF NOT EXISTS in the statement would take the leftover of a crash for the index.
-  if ((await indexState(tx, change)) === "invalid") {
+  if (!fresh && (await indexState(tx, change)) === "invalid") {
     const index = qualifiedIndex(change.names, change.suffix);
     await tx.execute(statement("index_drop", `DROP INDEX ${index}`), []);
   }

@@ -108,12 +108,13 @@ export function lockKey(names: TableNames, of: "tables" | "schema"): bigint {
 }
 
 // Lifts the timeouts that a role or a database may carry and that must not end a long migration.
-// Those that this server does not know (transaction_timeout before 17) are not in pg_settings.
+// Of those that this server does not know (transaction_timeout before 17) current_setting says NULL;
+// to ask pg_settings would take longer than the making of a table.
 const SETTINGS = statement(
   "migration_settings",
   `SELECT count(set_config(name, CASE name WHEN 'lock_timeout' THEN $1::text ELSE '0' END, true))::text
-  FROM pg_catalog.pg_settings WHERE name IN
-    ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`,
+  FROM unnest('{lock_timeout,statement_timeout,idle_in_transaction_session_timeout,transaction_timeout}'::text[]) AS name
+  WHERE current_setting(name, true) IS NOT NULL`,
 );
 
 async function boundLockWaits(tx: Transaction, wait: number): Promise<void> {

@@ -1,11 +1,11 @@
-/** Brings a store's tables to a version, one migration at a time. */
+/** Brings a store's tables to a version, one migration at a time; a first set-up is all of them at once. */
 import type { Database, Transaction } from "../postgres/database.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
 import { statement } from "../postgres/statement.ts";
 import { readState, type SchemaState } from "./catalog.ts";
 import { changeConcurrently, changeInTransaction, wantsConcurrently } from "./concurrent-index.ts";
 import { endangeredTables, lockTables, refuseDataLoss } from "./data-loss.ts";
-import { loadMigrations } from "./migration-files.ts";
+import { loadMigrations, type Migration } from "./migration-files.ts";
 import { DEFAULT_LOCK_TIMEOUT, letGoOfSnapshot, withMigrationLock } from "./migration-lock.ts";
 import { checkTarget, describeStep, nextStep, type Step, stepSql } from "./migration-steps.ts";
 import { refuseIncomplete, refuseNewer } from "./refusals.ts";
@@ -17,7 +17,7 @@ export interface MigrateOptions {
   /** Whether a down step may destroy rows. Default false: it is refused with `DATA_LOSS_REFUSED`. */
   readonly allowDataLoss?: boolean;
   /**
-   * Milliseconds that each step may wait for other migrators and for locks on tables. Default
+   * Milliseconds that each transaction may wait for other migrators and for locks on tables. Default
    * 60,000. The time that a migration itself takes is not bounded.
    */
   readonly lockTimeout?: number;
@@ -45,8 +45,9 @@ export interface MigrateResult {
 
 /**
  * Creates the tables, or brings them to the newest version (or to `to`). Each migration is one
- * transaction that also records its version; any number of processes may call it at once. Costs two
- * reads and takes no lock where nothing is to be done.
+ * transaction that also records its version, and where there are no tables yet, all of them together
+ * are one; any number of processes may call it at once. Costs two reads and takes no lock where
+ * nothing is to be done.
  *
  * Throws {@link SchemaError}: `FOREIGN_TABLES`, `SCHEMA_TOO_NEW`, `DATA_LOSS_REFUSED`,
  * `TABLES_MISSING` (some of the tables were dropped), `MIGRATION_FAILED` (its `cause` says why; what
@@ -74,14 +75,28 @@ export async function migrate(
   if (target > 0 && !state.schemaExists) await createSchema(db, names, lockTimeout);
   const applied: MigrationStep[] = [];
   while (state.version !== target) {
-    const step = nextStep(migrations, state.version, target);
-    if (await carryOut(db, names, step, state, { allowDataLoss, lockTimeout })) {
-      applied.push(describeStep(step));
-    }
+    const steps = nextSteps(migrations, state.version, target);
+    const reached = await carryOut(db, names, steps, state, { allowDataLoss, lockTimeout });
+    if (reached !== null) applied.push(...steps.map(describeStep));
+    if (reached === target) break;
     state = await readState(db, names);
     refuseNewer(names, state, migrations.length);
   }
   return { from, to: target, applied };
+}
+
+/** Steps that are taken together. */
+type Steps = readonly [Step, ...Step[]];
+
+/**
+ * What is one transaction: one step, or all of them where there are no tables, which nobody can be
+ * using. Every unit test begins with that, and takes a third of the statements then.
+ */
+function nextSteps(migrations: readonly Migration[], version: number, target: number): Steps {
+  const first = nextStep(migrations, version, target);
+  if (version > 0) return [first];
+  const more = migrations.slice(1, target);
+  return [first, ...more.map((migration) => ({ migration, direction: "up" as const }))];
 }
 
 /** The same as {@link migrate} with `to`: up or down to `version`, which 0 to the newest can be. */
@@ -94,52 +109,59 @@ export function migrateTo(
   return migrate(db, names, { ...options, to: version });
 }
 
-/** Takes the step; false where another process has taken it meanwhile. */
+/** Takes the steps; the version that was reached, or null where another process has taken one meanwhile. */
 async function carryOut(
   db: Database,
   names: TableNames,
-  step: Step,
+  steps: Steps,
   found: SchemaState,
   bounds: { readonly allowDataLoss: boolean; readonly lockTimeout: number },
-): Promise<boolean> {
-  const { migration, direction } = step;
+): Promise<number | null> {
+  const [{ migration, direction }] = steps;
   // Not asked inside the transaction: that would lock the table, and the dropping of an index waits
   // for all who have the table locked.
   const concurrently =
     migration.concurrent !== null &&
     found.relations.has(migration.concurrent.table) &&
     (await wantsConcurrently(db, names, migration.concurrent.table));
-  const what = `Migration ${migration.version} (${migration.name}, ${direction})`;
+  const what =
+    steps.length > 1
+      ? `Creating the tables of ${names.checkpoints}`
+      : `Migration ${migration.version} (${migration.name}, ${direction})`;
   const lock = { names, of: "tables", what, lockTimeout: bounds.lockTimeout } as const;
   return withMigrationLock(db, lock, async (tx) => {
     const state = await readState(tx, names);
     if (state.version !== (direction === "up" ? migration.version - 1 : migration.version)) {
-      return false;
+      return null;
     }
     if (direction === "down" && !bounds.allowDataLoss) {
       const tables = endangeredTables([migration], state);
       await lockTables(tx, names, tables);
       await refuseDataLoss(tx, names, tables);
     }
-    await run(db, tx, names, step, concurrently ? bounds.lockTimeout : null);
-    return true;
+    const how = { lockTimeout: concurrently ? bounds.lockTimeout : null, fresh: steps.length > 1 };
+    for (const step of steps) await run(db, tx, names, step, how);
+    return direction === "up" ? state.version + steps.length : state.version - 1;
   });
 }
 
-/** Runs the step's statements and keeps the books; `lockTimeout` is given for a concurrent build. */
+/**
+ * Runs the step's statements and keeps the books. `lockTimeout` is given for a concurrent build; `fresh`
+ * says that the transaction makes all tables.
+ */
 async function run(
   db: Database,
   tx: Transaction,
   names: TableNames,
   step: Step,
-  lockTimeout: number | null,
+  { lockTimeout, fresh }: { readonly lockTimeout: number | null; readonly fresh: boolean },
 ): Promise<void> {
   const { change, texts } = stepSql(names, step, lockTimeout !== null);
   if (change && lockTimeout !== null) {
     await letGoOfSnapshot(tx);
     await changeConcurrently(db, change, lockTimeout);
   } else if (change) {
-    await changeInTransaction(tx, change);
+    await changeInTransaction(tx, change, fresh);
   }
   for (const text of texts) await tx.execute(statement("migration", text), []);
 }

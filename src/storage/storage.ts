@@ -87,12 +87,14 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
   const cipher = given.encryption && createCipher(given.encryption);
   const names = tableNames(settings.schema, settings.tableName);
   const bare = createDatabase({ pool, owned, deadline, namedStatements });
+  let ready: Promise<unknown> | undefined;
   const setup = async (): Promise<MigrateResult> => {
     const result = await migrate(bare, names);
     if (settings.metadataIndex) await ensureMetadataIndex(bare, names);
+    // By hand, too: the first use has nothing left to look for.
+    ready ??= Promise.resolve();
     return result;
   };
-  let ready: Promise<unknown> | undefined;
   const once = async (): Promise<void> => {
     ready ??= setup().catch((error: unknown) => {
       ready = undefined;

@@ -1,9 +1,9 @@
 /** Opening and closing a store: where to, with what, and what is whose. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, inject, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import {
   type ConnectOptions,
   createPool,
@@ -11,6 +11,7 @@ import {
   PostgresCheckpointStore,
   type StoreOptions,
 } from "../../src/index.ts";
+import { useTemplate } from "../../src/postgres/embedded-engine.ts";
 import { both, failure, fresh, newest, useStore } from "../records/open-store.ts";
 
 const connect = PostgresCheckpointStore.connect;
@@ -132,6 +133,8 @@ describe("impossible options", () => {
 });
 
 describe("embedded", () => {
+  beforeAll(() => useTemplate(() => readFile(inject("embeddedTemplate"))));
+
   test("in memory: tables are there at once, each store alone", async () => {
     const [a, b] = await Promise.all([
       connect({ embedded: "memory" }),

@@ -36,6 +36,23 @@ describe.each(backends)("migrate on $name", (backend) => {
     );
   });
 
+  it("sets up in one transaction beside that for the schema, or not at all", async () => {
+    const { db, names, sql } = database.current;
+    await sql(`CREATE SCHEMA ${names.schema}`);
+    // In the way of the last migration, and no table.
+    await sql(`CREATE DOMAIN ${names.adoptions} AS int`);
+    await expect(migrate(db, names)).rejects.toMatchObject({
+      code: "MIGRATION_FAILED",
+      message: expect.stringMatching(/^Creating the tables of .* rolled back.*already exists/),
+    });
+    expect(await getSchemaVersion(db, names)).toBe(0);
+    expect(await readManifest(db, names)).toEqual({});
+    await sql(`DROP SCHEMA ${names.schema} CASCADE`);
+    const before = db.counters.transactions;
+    await migrate(db, names);
+    expect(db.counters.transactions - before).toBe(2);
+  });
+
   it("takes a table for missing only if it was not created just now, by another process", async () => {
     const { db, names } = database.current;
     await migrateTo(db, names, 6);
