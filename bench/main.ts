@@ -2,12 +2,12 @@
 import { writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { performance } from "node:perf_hooks";
-import { chatDatabases } from "./chat-databases.ts";
-import { startDatabases } from "./databases.ts";
+import { startDatabaseServer } from "./databases.ts";
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { writePlots } from "./plots/write.ts";
 import { type Result, toResult } from "./results.ts";
 import { runWorkload } from "./run.ts";
+import { type SaverProcess, startSaver } from "./saver-processes.ts";
 import { toMarkdown } from "./table.ts";
 
 const options = parseOptions(process.argv.slice(2));
@@ -20,17 +20,18 @@ async function bench(options: BenchOptions): Promise<void> {
     const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(5);
     process.stderr.write(`${seconds} s  ${line}\n`);
   };
-  const databases = await startDatabases();
+  const server = await startDatabaseServer();
+  const savers: SaverProcess[] = [];
   const results: Result[] = [];
   try {
-    const harness = { databases, chats: chatDatabases(databases, progress) };
-    const machine = describeMachine(databases.version);
+    for (const name of options.peers) savers.push(await startSaver(name, server.url, progress));
+    const machine = describeMachine(server.version);
     process.stdout.write(`${machine}\n\n`);
     for (const workload of options.workloads) {
-      const { peers, quick, chatRounds } = options;
+      const { quick, chatRounds } = options;
       const rounds = workload.name === "chat" ? chatRounds : options.rounds;
       const scale = quick ? "quick" : "full";
-      const runs = await runWorkload(workload, harness, { scale, rounds, peers, progress });
+      const runs = await runWorkload(workload, savers, { scale, rounds, progress });
       const result = toResult(runs);
       results.push(result);
       process.stdout.write(`${toMarkdown(result)}\n`);
@@ -43,7 +44,8 @@ async function bench(options: BenchOptions): Promise<void> {
       for (const file of await writePlots(results, options.plots)) progress(`wrote ${file}`);
     }
   } finally {
-    await databases.stop();
+    for (const saver of savers) await saver.close();
+    await server.stop();
   }
 }
 

@@ -1,0 +1,106 @@
+/** Whoever can be measured in a workload again and again, in this process. */
+import { createContext, type Harness } from "./context.ts";
+import { peers } from "./peers/all.ts";
+import { openPool, type Peer, type PeerName } from "./peers/peer.ts";
+import {
+  emptyTables,
+  type Recording,
+  recordingPool,
+  replay,
+  statementCount,
+} from "./peers/recording.ts";
+import type { Measured, Scale, Workload } from "./workloads/workload.ts";
+
+export interface Runner {
+  warmUp(): Promise<void>;
+  run(): Promise<Run>;
+  end(): Promise<void>;
+}
+
+export interface Run {
+  readonly measured: Measured;
+  /** Of a replay: how many it asked. */
+  readonly statements?: number;
+}
+
+export function createRunner(
+  name: PeerName,
+  workload: Workload,
+  harness: Harness,
+  scale: Scale,
+): Runner {
+  return name === "driver"
+    ? driverRunner(workload, harness, scale)
+    : saverRunner(workload, harness, peerOf(name), scale);
+}
+
+function peerOf(name: PeerName): Peer {
+  const peer = peers.find((one) => one.name === name);
+  if (!peer) throw new Error(`There is no saver ${name}.`);
+  return peer;
+}
+
+function saverRunner(workload: Workload, harness: Harness, peer: Peer, scale: Scale): Runner {
+  const context = createContext(harness, peer);
+  return {
+    async warmUp() {
+      const apart = createContext(harness, peer);
+      try {
+        await workload.run("warmUp", apart);
+      } finally {
+        await apart.end();
+      }
+    },
+    async run() {
+      try {
+        return { measured: await workload.run(scale, context) };
+      } finally {
+        await context.endRun();
+      }
+    },
+    end: () => context.end(),
+  };
+}
+
+/** Records one run of ours, and replays it on the same tables, emptied. */
+function driverRunner(workload: Workload, harness: Harness, scale: Scale): Runner {
+  const recording: Recording = [];
+  const ours = peerOf("ours");
+  let url = "";
+  const context = createContext(
+    harness,
+    {
+      ...ours,
+      async open(at, wrap) {
+        url = at;
+        const open = await ours.open(at, wrap);
+        recording.length = 0; // what setting up asked
+        return open;
+      },
+    },
+    (pool) => recordingPool(pool, recording),
+  );
+  const record = async (): Promise<void> => {
+    await workload.run(scale, context);
+  };
+  return {
+    warmUp: record,
+    async run() {
+      if (recording.length === 0) await record();
+      const pool = await openPool(url);
+      try {
+        await emptyTables(pool);
+        await context.settle();
+        const [metric] = workload.metrics;
+        const ms = await replay(pool, recording);
+        return {
+          measured: { metrics: { [metric?.key ?? ""]: ms } },
+          statements: statementCount(recording),
+        };
+      } finally {
+        await pool.end();
+      }
+    },
+    end: () => context.end(),
+  };
+}
