@@ -3,7 +3,7 @@ import { CheckpointNotFoundError } from "../errors.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
 import { perStore } from "../retention/per-store.ts";
-import { checkThreadId, decodeName } from "../storage/names.ts";
+import { checkThreadId, decodeName, isOfRecords } from "../storage/names.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface TimelineEntry {
@@ -14,7 +14,10 @@ export interface TimelineEntry {
   readonly seq: number;
   readonly createdAt: Date;
   readonly source: string | null;
+  /** Of a graph's checkpoint. */
   readonly step: number | null;
+  /** Of a record. */
+  readonly version: number | null;
   readonly runId: string | null;
   /** Pending writes, and how many of them are interrupts and errors. */
   readonly writes: number;
@@ -27,7 +30,7 @@ const timelineStatement: (names: TableNames) => Statement = perStore((names) =>
     "timeline",
     `SELECT c.checkpoint_ns, c.checkpoint_id, c.parent_checkpoint_id, c.seq::text,
   (extract(epoch FROM c.created_at) * 1000)::int8::text, c.metadata ->> 'source', c.metadata ->> 'step',
-  c.execution_id, w.count::text, w.interrupts::text, w.errors::text
+  c.execution_id, w.count::text, w.interrupts::text, w.errors::text, c.version::text
 FROM ${names.checkpoints} c JOIN ${names.threads} t ON t.thread_id = c.thread_id
   CROSS JOIN LATERAL (
     SELECT count(*) AS count, count(*) FILTER (WHERE w.channel = '__interrupt__') AS interrupts,
@@ -64,6 +67,7 @@ export async function timeline(
     writes: Number(row[8]),
     interrupts: Number(row[9]),
     errors: Number(row[10]),
+    version: row[11] == null || !isOfRecords(row[0] ?? "") ? null : Number(row[11]),
   }));
 }
 

@@ -4,7 +4,7 @@
  * that a filter still finds exactly what it says.
  */
 import { InvalidOptionError } from "../errors.ts";
-import { encodeName, RECORDS } from "./names.ts";
+import { encodeName, isOfRecords } from "./names.ts";
 
 /** JSON text that `jsonb` accepts. */
 export function filterable(metadata: unknown): string {
@@ -41,7 +41,7 @@ export function visibleMetadata(
   namespace: string,
   listed: readonly string[],
 ): string {
-  const isRecord = namespace === RECORDS || namespace.startsWith(`${RECORDS}/`);
+  const isRecord = isOfRecords(namespace);
   const all = (JSON.parse(metadata) ?? {}) as Record<string, unknown>;
   const names = new Set(listed.map(encodeName));
   const seen = Object.entries(all).flatMap(([key, value]) => {

@@ -34,7 +34,12 @@ export function decodeName(text: string): string {
  */
 export const RECORDS = "@records";
 
-/** The condition, in SQL, that the namespace in `column` is one of records. */
+/** Whether the namespace is one of records. */
+export function isOfRecords(namespace: string): boolean {
+  return namespace === RECORDS || namespace.startsWith(`${RECORDS}/`);
+}
+
+/** The same as a condition in SQL, of the namespace in `column`. */
 export function isRecord(column: string): string {
   return `(${column} = '${RECORDS}' OR ${column} LIKE '${RECORDS}/%')`;
 }

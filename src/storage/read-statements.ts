@@ -55,13 +55,12 @@ export const alive = (row: string): string =>
   `(${row}.expires_at IS NULL OR ${row}.expires_at > now())`;
 
 /**
+ * The rows of every kind that belong to the checkpoints in the CTE `c`, which are of the thread in
+ * `$1` alone or of any. In an encrypted store payloads are base64, with all that they are sealed to.
+ *
  * Look-ups of single rows are LATERAL with a LIMIT, of several with OFFSET 0: as plain joins they could
  * be planned as joins that read every checkpoint, version or chunk of the thread. On a table that was
  * never analyzed, the planner takes a whole thread for one row.
- */
-/**
- * The rows of every kind that belong to the checkpoints in the CTE `c`, which are of the thread in
- * `$1` alone or of any. In an encrypted store payloads are base64, with all that they are sealed to.
  */
 export function everythingOf(
   names: TableNames,

@@ -23,10 +23,17 @@ export interface StatsStatements {
   readonly trees: Statement;
 }
 
-export const COUNTED = ["threads", "checkpoints", "values", "chunks", "writes"] as const;
+export const COUNTED = [
+  "threads",
+  "checkpoints",
+  "values",
+  "chunks",
+  "writes",
+  "adoptions",
+] as const;
 
 export const statsStatements: (names: TableNames) => StatsStatements = perStore((names) => {
-  const list = COUNTED.map((table) => `('${table}', ${regclass(names[table])})`).join(", ");
+  const list = COUNTED.map((table) => `('${table}', ${oidOf(table, names)})`).join(", ");
   return {
     tables: statement(
       "stats_tables",
@@ -85,6 +92,8 @@ FROM ${names.writes} w WHERE w.thread_id = $1`,
 });
 
 /** The table's oid; the quoted name is text here, so its own quotes are doubled. */
-function regclass(name: string): string {
-  return `'${name.replaceAll("'", "''")}'::regclass`;
+function oidOf(table: (typeof COUNTED)[number], names: TableNames): string {
+  const name = `'${names[table].replaceAll("'", "''")}'`;
+  // Tables that were not updated yet may lack the one that a later migration made.
+  return table === "adoptions" ? `to_regclass(${name})` : `${name}::regclass`;
 }

@@ -10,7 +10,7 @@ import { type Suggestion, suggestions } from "./suggestions.ts";
 export interface StoreStats {
   /** Tables with their indexes, together. */
   readonly bytes: number;
-  /** Each table that holds state. */
+  /** Each table that holds state, or knows where it came from. */
   readonly tables: readonly TableStats[];
   /** How much smaller it is than values stored whole, from a few threads. */
   readonly deduplication: Deduplication;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { PostgresSaver } from "../../src/index.ts";
+import { PostgresCheckpointStore, PostgresSaver } from "../../src/index.ts";
 import { under } from "../encryption/material.ts";
 import { chatGraph, texts } from "../langgraph/graphs/chat.ts";
 import { interviewGraph } from "../langgraph/graphs/interrupts.ts";
@@ -200,6 +200,20 @@ describe("looking", () => {
       "
     `);
     expect((await text("history", "forked", "--limit", "2")).split("\n")).toHaveLength(4);
+  });
+
+  test("history of records says their versions", async () => {
+    const records = PostgresCheckpointStore.fromPool(store.storage.database.pool, { schema });
+    await records.save({ id: "plan", threadId: "orders", state: {} });
+    const metadata = { step: 3 };
+    await records.save({ id: "paid", threadId: "orders", state: {}, version: 7, metadata });
+    const shown = await text("history", "orders");
+    expect(shown).toMatch(/^namespace @records: 2 checkpoints$/m);
+    expect(shown).toMatch(/^● plan .* version 1$/m);
+    expect(shown).toMatch(/^● paid .* version 7 .*latest$/m);
+    expect(await json("history", "orders")).toMatchObject([{ version: 1 }, { version: 7 }]);
+    await records.deleteThread("orders");
+    await records.close();
   });
 
   test("show", async () => {

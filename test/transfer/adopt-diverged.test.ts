@@ -1,32 +1,22 @@
 /** An adopted thread that changes in the old tables, or is deleted here: nothing forks silently, nothing comes back. */
 import { PassThrough } from "node:stream";
 import { Command, MemorySaver } from "@langchain/langgraph";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { PostgresCheckpointStore, PostgresSaver } from "../../src/index.ts";
 import { importOfficial } from "../../src/transfer/import-official.ts";
 import { interviewGraph } from "../langgraph/graphs/interrupts.ts";
 import { stepsGraph } from "../langgraph/graphs/steps.ts";
-import { type OpenStore, openStore, server } from "../retention/store.ts";
 import { eventually } from "../support/wait.ts";
-import { adoptingFrom, type Official, official } from "./official.ts";
+import { adoptingFrom, type Official, useOfficial } from "./official.ts";
 import { configOf } from "./official-threads.ts";
 
 describe("adopted threads", () => {
-  let store: OpenStore;
-  let source: Official;
-  beforeAll(async () => {
-    store = await openStore(server);
-    source = await official(store);
-  });
-  afterAll(async () => {
-    await source.close();
-    await store.close();
-  });
+  const at = useOfficial();
 
   /** A process that knows nothing yet. */
-  const here = () => new PostgresSaver(adoptingFrom(store, source));
+  const here = () => new PostgresSaver(adoptingFrom(at.store, at.source));
   const old = (id: string, topic: string) =>
-    stepsGraph({ checkpointer: source.saver }).invoke({ topic }, configOf(id));
+    stepsGraph({ checkpointer: at.source.saver }).invoke({ topic }, configOf(id));
   const run = (id: string, topic: string, saver = here()) =>
     stepsGraph({ checkpointer: saver }).invoke({ topic }, configOf(id));
   const topics = ({ log }: Record<string, unknown>): string =>
@@ -38,9 +28,9 @@ describe("adopted threads", () => {
     await old(id, "a");
     expect(topics(await run(id, "b"))).toBe("ab");
     await old(id, "c");
-    const [before, rows] = [await source.contents(), await store.rows(id)];
+    const [before, rows] = [await at.source.contents(), await at.store.rows(id)];
     const { storage, saver } = (() => {
-      const storage = adoptingFrom(store, source);
+      const storage = adoptingFrom(at.store, at.source);
       return { storage, saver: new PostgresSaver(storage) };
     })();
     for (let i = 0; i < 2; i += 1) {
@@ -56,7 +46,7 @@ describe("adopted threads", () => {
     ).rejects.toMatchObject(DIVERGED);
     await using records = PostgresCheckpointStore.fromPool(storage.database.pool, {
       schema: storage.names.schemaName,
-      adopt: { schema: source.schema },
+      adopt: { schema: at.source.schema },
     });
     await expect(records.getLatestByThread(id)).rejects.toMatchObject(DIVERGED);
     await expect(records.saveBatch([{ id: "1", threadId: id, state: {} }])).rejects.toMatchObject(
@@ -65,10 +55,13 @@ describe("adopted threads", () => {
     // Others are none of its concern.
     await old("neighbour", "a");
     expect(topics(await run("neighbour", "b", saver))).toBe("ab");
-    const report = await importOfficial(store.storage, { schema: source.schema, threads: [id] });
+    const report = await importOfficial(at.store.storage, {
+      schema: at.source.schema,
+      threads: [id],
+    });
     expect(report).toMatchObject({ threads: 0, diverged: [id] });
-    expect(await source.contents()).not.toEqual(before);
-    expect(await store.rows(id)).toEqual(rows);
+    expect(await at.source.contents()).not.toEqual(before);
+    expect(await at.store.rows(id)).toEqual(rows);
   });
 
   test("an operator says which stays", async () => {
@@ -78,7 +71,7 @@ describe("adopted threads", () => {
       await old(id, "c");
     }
     const settle = (id: string, side: "here" | "there") =>
-      importOfficial(store.storage, { schema: source.schema, threads: [id], settle: side });
+      importOfficial(at.store.storage, { schema: at.source.schema, threads: [id], settle: side });
     expect(await settle("keep here", "here")).toMatchObject({ threads: 0, unchanged: 1 });
     expect(topics(await run("keep here", "d"))).toBe("abd");
     expect(await settle("take there", "there")).toMatchObject({ threads: 1, diverged: [] });
@@ -87,7 +80,7 @@ describe("adopted threads", () => {
     await old("keep here", "e");
     await expect(here().getTuple(configOf("keep here"))).rejects.toMatchObject(DIVERGED);
     for (const options of [{ settle: "here" }, { settle: "both", threads: ["x"] }] as object[]) {
-      await expect(importOfficial(store.storage, options)).rejects.toMatchObject({
+      await expect(importOfficial(at.store.storage, options)).rejects.toMatchObject({
         code: "INVALID_OPTION",
       });
     }
@@ -98,11 +91,11 @@ describe("adopted threads", () => {
     await old(id, "a");
     await run(id, "b");
     await old(id, "c");
-    await using records = PostgresCheckpointStore.fromPool(store.storage.database.pool, {
-      schema: store.storage.names.schemaName,
-      adopt: { schema: source.schema },
+    await using records = PostgresCheckpointStore.fromPool(at.store.storage.database.pool, {
+      schema: at.store.storage.names.schemaName,
+      adopt: { schema: at.source.schema },
     });
-    const threads = { schema: source.schema, threads: [id] };
+    const threads = { schema: at.source.schema, threads: [id] };
     expect(await records.importOfficial(threads)).toMatchObject({ diverged: [id] });
     expect(await records.importOfficial({ ...threads, settle: "there" })).toMatchObject({
       threads: 1,
@@ -132,23 +125,23 @@ describe("adopted threads", () => {
 
   test("a question that was answered on both sides is named, one answered there is taken over", async () => {
     const ask = async (id: string) => {
-      await interviewGraph({ checkpointer: source.saver }).invoke({}, configOf(id));
+      await interviewGraph({ checkpointer: at.source.saver }).invoke({}, configOf(id));
       await here().getTuple(configOf(id));
     };
     const answer = (id: string, saver: PostgresSaver | Official["saver"]) =>
       interviewGraph({ checkpointer: saver }).invoke(new Command({ resume: "Ada" }), configOf(id));
     await ask("there");
-    await answer("there", source.saver);
+    await answer("there", at.source.saver);
     expect(await answer("there", here())).toMatchObject({});
     await ask("twice");
     await answer("twice", here());
-    await answer("twice", source.saver);
+    await answer("twice", at.source.saver);
     await expect(answer("twice", here())).rejects.toMatchObject(DIVERGED);
     // Only a pending write: no checkpoint has come of it yet.
     await ask("a write");
-    const tuple = await source.saver.getTuple(configOf("a write"));
+    const tuple = await at.source.saver.getTuple(configOf("a write"));
     await run("a write", "here");
-    await source.saver.putWrites(
+    await at.source.saver.putWrites(
       tuple?.config ?? {},
       [["name", "Ada"]],
       "00000000-0000-4000-8000-000000000000",
@@ -157,14 +150,14 @@ describe("adopted threads", () => {
   });
 
   test("begun on both sides by itself, it is named; copied here before, it is taken as adopted", async () => {
-    await run("twins", "a", store.saver);
+    await run("twins", "a", at.store.saver);
     await old("twins", "b");
     await expect(here().getTuple(configOf("twins"))).rejects.toMatchObject(DIVERGED);
     await expect(run("twins", "c")).rejects.toMatchObject(DIVERGED);
 
     await old("copied", "a");
-    await importOfficial(store.storage, { schema: source.schema, threads: ["copied"] });
-    await store.sql("DELETE FROM :schema.checkpoints_adoptions WHERE thread_id = 'copied'");
+    await importOfficial(at.store.storage, { schema: at.source.schema, threads: ["copied"] });
+    await at.store.sql("DELETE FROM :schema.checkpoints_adoptions WHERE thread_id = 'copied'");
     expect(topics(await run("copied", "b"))).toBe("ab");
     await old("copied", "c");
     await expect(here().getTuple(configOf("copied"))).rejects.toMatchObject(DIVERGED);
@@ -172,24 +165,24 @@ describe("adopted threads", () => {
 
   const DELETIONS: Record<string, (id: string) => Promise<unknown>> = {
     "by the saver": (id) => here().deleteThread(id),
-    "by a saver that does not adopt": (id) => store.saver.deleteThread(id),
+    "by a saver that does not adopt": (id) => at.store.saver.deleteThread(id),
     "by the store": async (id) => {
-      await using records = PostgresCheckpointStore.fromPool(store.storage.database.pool, {
-        schema: store.storage.names.schemaName,
-        adopt: { schema: source.schema },
+      await using records = PostgresCheckpointStore.fromPool(at.store.storage.database.pool, {
+        schema: at.store.storage.names.schemaName,
+        adopt: { schema: at.source.schema },
       });
       await records.deleteThread(id);
     },
     "by prune": async (id) => {
-      await using records = PostgresCheckpointStore.fromPool(store.storage.database.pool, {
-        schema: store.storage.names.schemaName,
-        adopt: { schema: source.schema },
+      await using records = PostgresCheckpointStore.fromPool(at.store.storage.database.pool, {
+        schema: at.store.storage.names.schemaName,
+        adopt: { schema: at.source.schema },
       });
       await records.prune({ threads: [id], strategy: "delete" });
     },
     "by its time to live": async (id) => {
-      const mortal = adoptingFrom(store, source);
-      await store.sql(
+      const mortal = adoptingFrom(at.store, at.source);
+      await at.store.sql(
         "UPDATE :schema.checkpoints_threads SET expires_at = now() WHERE thread_id = $1",
         [id],
       );
@@ -203,7 +196,10 @@ describe("adopted threads", () => {
     await run(id, "b");
     await DELETIONS[how]?.(id);
     expect(await here().getTuple(configOf(id))).toBeUndefined();
-    const again = await importOfficial(store.storage, { schema: source.schema, threads: [id] });
+    const again = await importOfficial(at.store.storage, {
+      schema: at.source.schema,
+      threads: [id],
+    });
     expect(again).toMatchObject({ threads: 0, unchanged: 1, diverged: [] });
     // It may be begun anew, by any process.
     expect(topics(await run(id, "c"))).toBe("c");
@@ -234,7 +230,7 @@ describe("adopted threads", () => {
     const id = "cleaned";
     await old(id, "a");
     await run(id, "b");
-    await source.saver.deleteThread(id);
+    await at.source.saver.deleteThread(id);
     expect(topics(await run(id, "c"))).toBe("abc");
   });
 });

@@ -1,8 +1,9 @@
 /** The official saver on a schema of its own beside a store's. */
 import type pg from "pg";
+import { afterAll, beforeAll } from "vitest";
 import { adopting } from "../../src/langgraph/adopting.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
-import type { OpenStore } from "../retention/store.ts";
+import { type OpenStore, openStore, server } from "../retention/store.ts";
 import { OfficialSaver } from "./official-threads.ts";
 
 export interface Official {
@@ -27,6 +28,20 @@ export async function official(store: OpenStore): Promise<Official> {
         UNION ALL SELECT t::text FROM "${schema}".checkpoint_writes t) all_rows`),
     close: async () => void (await store.sql(`DROP SCHEMA "${schema}" CASCADE`)),
   };
+}
+
+/** A store on a server, and the official saver beside it, for the tests of a `describe`. */
+export function useOfficial(): { readonly store: OpenStore; readonly source: Official } {
+  const opened: { store?: OpenStore; source?: Official } = {};
+  beforeAll(async () => {
+    opened.store = await openStore(server);
+    opened.source = await official(opened.store);
+  });
+  afterAll(async () => {
+    await opened.source?.close();
+    await opened.store?.close();
+  });
+  return opened as Required<typeof opened>;
 }
 
 /** Another storage over the same pool, which adopts from there and knows nothing yet. */

@@ -130,10 +130,7 @@ function section(namespace: string, all: number, shown: readonly TimelineEntry[]
     [
       `${graph}${printable(node.checkpointId)}`,
       moment(node.createdAt),
-      paint(
-        "dim",
-        `step ${node.step ?? "?"} ${node.source === null ? "" : printable(node.source)}`.trim(),
-      ),
+      paint("dim", placeOf(node)),
       ...(node.interrupts > 0 ? [paint("yellow", counted(node.interrupts, "interrupt"))] : []),
       ...(node.errors > 0 ? [paint("red", counted(node.errors, "error"))] : []),
       ...(node.writes > 0 ? [counted(node.writes, "pending write")] : []),
@@ -143,6 +140,12 @@ function section(namespace: string, all: number, shown: readonly TimelineEntry[]
   );
   const left = all > shown.length ? `, the newest ${shown.length} of ${all}` : "";
   return [`${paint("bold", title)}: ${counted(all, "checkpoint")}${left}`, ...lines].join("\n");
+}
+
+/** A graph counts steps, and says where they came from; a record has a version. */
+function placeOf({ step, source, version }: TimelineEntry): string {
+  if (version !== null) return `version ${version}`;
+  return `step ${step ?? "?"} ${source === null ? "" : printable(source)}`.trim();
 }
 
 async function stateAt(
