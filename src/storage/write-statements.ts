@@ -76,7 +76,7 @@ export function writeStatements(names: TableNames): WriteStatements {
   const lockOrCreate = `upserted AS (
   INSERT INTO ${names.threads} AS t (thread_id, generation, last_seq, updated_at, expires_at)
   SELECT w.thread_id, w.generation, GREATEST(w.floor, 0) + w.puts, now(), ${endOf("w.ttl_ms")}
-  FROM want w ORDER BY w.thread_id
+  FROM want w ORDER BY w.thread_id COLLATE "C"
   ON CONFLICT (thread_id) DO UPDATE SET
     last_seq = t.last_seq + excluded.last_seq,
     updated_at = excluded.updated_at,
