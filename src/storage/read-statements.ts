@@ -197,8 +197,10 @@ SELECT k.chunk_id::text, ${body}, k.children::text FROM ids CROSS JOIN LATERAL (
       "writes_on",
       `SELECT i.n::text, w.task_id, w.channel, w.task_path, w.idx::text, ${stored("w")}
 FROM unnest($1::int4[], $2::text[], $3::text[], $4::text[]) AS i(n, thread_id, checkpoint_ns, checkpoint_id)
-JOIN ${names.writes} w ON w.thread_id = i.thread_id AND w.checkpoint_ns = i.checkpoint_ns
-  AND w.checkpoint_id = i.checkpoint_id AND w.channel = $5`,
+CROSS JOIN LATERAL (
+  SELECT * FROM ${names.writes} w WHERE w.thread_id = i.thread_id AND w.checkpoint_ns = i.checkpoint_ns
+    AND w.checkpoint_id = i.checkpoint_id AND w.channel = $5 OFFSET 0
+) w`,
     ),
     deltaHistory: statement(
       "delta_history",
