@@ -11,6 +11,7 @@ import { million } from "./million.ts";
 import { model } from "./model.ts";
 import { poolerDies } from "./pooler-dies.ts";
 import { pruneLoad } from "./prune-load.ts";
+import { rekey } from "./rekey.ts";
 import { saver } from "./saver.ts";
 import { serializer } from "./serializer.ts";
 import { serverDies } from "./server-dies.ts";
@@ -32,5 +33,6 @@ export const CAMPAIGNS: readonly Campaign[] = [
   importKilled,
   million,
   sweep,
+  rekey,
   serializer,
 ];

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { createPool, PostgresSaver } from "../../src/index.ts";
+import type { StorageSettings } from "../../src/options.ts";
 import {
   type PostgresServer,
   type ServerOptions,
@@ -13,8 +14,11 @@ export interface CampaignDatabase {
   readonly schema: string;
   /** The server, where it is the campaign's own. */
   readonly server: PostgresServer | undefined;
-  /** A saver with an empty memory on a pool of its own, for judging. */
-  withFreshSaver<T>(use: (saver: PostgresSaver, pool: pg.Pool) => Promise<T>): Promise<T>;
+  /** A saver with an empty memory on a pool of its own, for judging; with keys where the tables need them. */
+  withFreshSaver<T>(
+    use: (saver: PostgresSaver, pool: pg.Pool) => Promise<T>,
+    settings?: Pick<StorageSettings, "encryption">,
+  ): Promise<T>;
   end(): Promise<void>;
 }
 
@@ -26,10 +30,10 @@ export async function openDatabase(
   const server = connString === undefined ? await startServer(options) : undefined;
   const url = connString ?? server?.url() ?? "";
   const schema = `torture_${randomUUID().slice(0, 8)}`;
-  const withFreshSaver: CampaignDatabase["withFreshSaver"] = async (use) => {
+  const withFreshSaver: CampaignDatabase["withFreshSaver"] = async (use, settings = {}) => {
     const pool = createPool({ connString: url, maxConns: 2 });
     try {
-      return await use(new PostgresSaver(pool, undefined, { schema }), pool);
+      return await use(new PostgresSaver(pool, undefined, { ...settings, schema }), pool);
     } finally {
       await pool.end();
     }

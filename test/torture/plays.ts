@@ -48,18 +48,23 @@ export const PLAYS = {
 export type PlayName = keyof typeof PLAYS;
 export const PLAY_NAMES = Object.keys(PLAYS) as PlayName[];
 
-/** Begins the play, or goes on where its thread stands, until all turns are done. Returns what the state holds. */
+/**
+ * Begins the play, or goes on where its thread stands, until all turns are done. Returns what the state holds;
+ * undefined where there is more to do after so many calls.
+ */
 export async function perform(
   name: PlayName,
   options: GraphOptions,
   config: RunConfig,
+  calls: number = Number.POSITIVE_INFINITY,
 ): Promise<unknown> {
   const play: Play = PLAYS[name];
   const graph = play.build(options);
-  for (;;) {
+  for (let left = calls; ; left -= 1) {
     const state = await graph.getState(config);
     const input = nextInput(play, state);
     if (input === undefined) return comparable(state.values);
+    if (left === 0) return undefined;
     await graph.invoke(input, config);
   }
 }
