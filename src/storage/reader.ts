@@ -99,9 +99,7 @@ export function createReader(parts: ReaderParts): Reader {
         return source ? [{ rows, generation, source }] : [];
       });
     }
-    throw new CorruptCheckpointError(
-      `A thread was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
-    );
+    throw changedTooOften();
   };
 
   const revive = async ({ rows, generation, source }: Loaded): Promise<StoredCheckpoint> => {
@@ -124,6 +122,39 @@ export function createReader(parts: ReaderParts): Reader {
       writes.push({ ...write, value: decoded instanceof Promise ? await decoded : decoded });
     }
     return { ...rows, channelVersions, values, writes };
+  };
+
+  /** Undefined where the chunks of one are elsewhere by now: a thread was pruned, or rewritten under a new key. */
+  const writesAtOnce = async (
+    keys: readonly CheckpointKey[],
+    channel: string,
+  ): Promise<StoredWrite[][] | undefined> => {
+    const rows = await executor.execute(statements.writesOn, [
+      int4Array(keys.map((_, i) => i)),
+      textArray(keys.map((key) => key.threadId)),
+      textArray(keys.map((key) => encodeName(key.namespace))),
+      textArray(keys.map((key) => encodeName(key.checkpointId))),
+      encodeName(channel),
+    ]);
+    const found: StoredWrite[][] = keys.map(() => []);
+    for (const row of rows) {
+      const i = Number(row[0]);
+      const threadId = keys[i]?.threadId ?? "";
+      const at = {
+        namespace: encodeName(keys[i]?.namespace ?? ""),
+        checkpointId: encodeName(keys[i]?.checkpointId ?? ""),
+      };
+      const write = writeOf(row, 1, threadId, at, cipher);
+      const placed = {
+        value: write.value,
+        where: () => `Thread ${JSON.stringify(threadId)}, pending write of ${write.taskId}`,
+      };
+      const generation = knowledge.get(threadId)?.generation ?? "";
+      const source = await loader.load(threadId, generation, [placed]);
+      if (source === undefined) return undefined;
+      found[i]?.push({ ...write, value: await loader.decode(placed, source) });
+    }
+    return found;
   };
 
   return {
@@ -160,33 +191,23 @@ export function createReader(parts: ReaderParts): Reader {
     },
 
     async writesOn(keys, channel) {
-      const rows = await executor.execute(statements.writesOn, [
-        int4Array(keys.map((_, i) => i)),
-        textArray(keys.map((key) => key.threadId)),
-        textArray(keys.map((key) => encodeName(key.namespace))),
-        textArray(keys.map((key) => encodeName(key.checkpointId))),
-        encodeName(channel),
-      ]);
-      const found: StoredWrite[][] = keys.map(() => []);
-      for (const row of rows) {
-        const i = Number(row[0]);
-        const threadId = keys[i]?.threadId ?? "";
-        const at = {
-          namespace: encodeName(keys[i]?.namespace ?? ""),
-          checkpointId: encodeName(keys[i]?.checkpointId ?? ""),
-        };
-        const write = writeOf(row, 1, threadId, at, cipher);
-        const placed = {
-          value: write.value,
-          where: () => `Thread ${JSON.stringify(threadId)}, pending write of ${write.taskId}`,
-        };
-        const generation = knowledge.get(threadId)?.generation ?? "";
-        const source = await loader.load(threadId, generation, [placed]);
-        if (source) found[i]?.push({ ...write, value: await loader.decode(placed, source) });
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+        const found = await writesAtOnce(keys, channel);
+        if (found !== undefined) return found;
+        for (const threadId of new Set(keys.map((key) => key.threadId))) {
+          const [thread] = await executor.execute(statements.thread, [threadId]);
+          if (thread) knowledge.learn(threadId, thread[0] ?? "", thread[1] ?? "");
+        }
       }
-      return found;
+      throw changedTooOften();
     },
   };
+}
+
+function changedTooOften(): CorruptCheckpointError {
+  return new CorruptCheckpointError(
+    `A thread was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
+  );
 }
 
 function placedOf(rows: CheckpointRows): Placed[] {

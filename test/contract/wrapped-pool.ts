@@ -9,8 +9,8 @@ export interface WrappedPool extends DbPool {
   take(): string[];
   /** The most rows that one statement has answered with. */
   mostRows: number;
-  /** Called after a statement succeeded on the server and before its caller learns of it; may throw. */
-  afterQuery: ((query: DbQuery) => void) | undefined;
+  /** Called after a statement succeeded on the server and before its caller learns of it, which waits for it; may throw. */
+  afterQuery: ((query: DbQuery) => void | Promise<void>) | undefined;
 }
 
 export function wrapPool(pool: DbPool): WrappedPool {
@@ -23,7 +23,7 @@ export function wrapPool(pool: DbPool): WrappedPool {
         statements.push(query.name ?? query.text);
         const result = await client.query(query);
         wrapped.mostRows = Math.max(wrapped.mostRows, result.rows.length);
-        wrapped.afterQuery?.(query);
+        await wrapped.afterQuery?.(query);
         return result;
       },
       release: (error) => client.release(error),

@@ -1,8 +1,10 @@
 /** A new key, and rows from before there was any. */
 import { HumanMessage } from "@langchain/core/messages";
+import { TASKS } from "@langchain/langgraph-checkpoint";
 import { describe, expect, test } from "vitest";
-import type { PostgresCheckpointStore, StoreOptions } from "../../src/index.ts";
-import { checkpointOf, METADATA, putAll } from "../contract/material.ts";
+import { type PostgresCheckpointStore, PostgresSaver, type StoreOptions } from "../../src/index.ts";
+import { checkpointOf, METADATA, putAll, tuples } from "../contract/material.ts";
+import { wrapPool } from "../contract/wrapped-pool.ts";
 import { chatGraph, texts } from "../langgraph/graphs/chat.ts";
 import { both, fresh, newest, useStore } from "../records/open-store.ts";
 import { marked, under } from "./material.ts";
@@ -211,6 +213,50 @@ describe("reencrypt", () => {
         .reencrypt({ threads: [thread], signal }),
     ).rejects.toThrow(/abort/i);
     expect(await rows()).toEqual(before);
+  });
+
+  test("a rewrite between any two statements of a read changes nothing of its answer", async () => {
+    const { backend, another } = open();
+    // Before format 4 a step's sends were pending writes of its parent: these are read by themselves.
+    const format = { v: 1, versions_seen: {}, ts: "2024-04-19T17:19:07.952Z" };
+    const reads: Record<string, (saver: PostgresSaver, thread: string) => Promise<unknown>> = {
+      tuple: (saver, thread) => saver.getTuple(config(thread)),
+      list: (saver, thread) => tuples(saver, config(thread)),
+      history: (saver, thread) =>
+        saver.getDeltaChannelHistory({ config: config(thread), channels: ["list"] }),
+    };
+    for (const [name, read] of Object.entries(reads)) {
+      const statements = new Set<number>();
+      for (let at = 1; at <= 4; at += 1) {
+        const thread = fresh(name);
+        const { checkpointer } = another(under(["old"]));
+        const first = checkpointOf({ list: marked("first", 20) }, {}, format);
+        const parent = await putAll(checkpointer, config(thread), first);
+        const writes = [TASKS, "list"].map(
+          (one) => [one, marked(`on ${one}`, 20)] as [string, unknown],
+        );
+        await checkpointer.putWrites(parent, writes, "task");
+        await putAll(
+          checkpointer,
+          parent,
+          checkpointOf({ other: marked("other", 20) }, {}, format),
+        );
+        const want = await read(checkpointer as PostgresSaver, thread);
+        const pool = wrapPool(backend.pool);
+        let passed = 0;
+        pool.afterQuery = async () => {
+          passed += 1;
+          if (passed !== at) return;
+          statements.add(at);
+          const report = await another(under(["new", "old"])).reencrypt({ threads: [thread] });
+          expect(report).toMatchObject({ threads: 1, refused: [] });
+        };
+        const settings = { schema: backend.schema, ...under(["new", "old"]) };
+        const saver = new PostgresSaver(pool, undefined, settings);
+        expect(await read(saver, thread), `${name}, after statement ${at}`).toEqual(want);
+      }
+      expect(statements.size, name).toBeGreaterThanOrEqual(2);
+    }
   });
 
   test("a thread that cannot be read is named, and the others are rewritten", async () => {
