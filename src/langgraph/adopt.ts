@@ -1,5 +1,6 @@
 /** Taking a thread over from the official package's tables: whole, in one transaction, and once. */
 import { randomUUID } from "node:crypto";
+import { notConfigured } from "../encryption/cipher.ts";
 import { ThreadConflictError, ThreadDivergedError } from "../errors.ts";
 import type { Executor } from "../postgres/database.ts";
 import { checkThreadId, encodeName } from "../storage/names.ts";
@@ -44,6 +45,7 @@ const MAX_PASSES = 5;
  * @throws {ThreadDivergedError} where the source has something new and the thread here is not what
  *   was adopted any more; nothing was changed.
  * @throws {ThreadConflictError} where the source's thread is written to all the time.
+ * @throws {DecryptionError} where the thread is encrypted here, and this process has no keys.
  */
 export async function adoptThread(
   storage: Storage,
@@ -98,12 +100,19 @@ async function adopt(
         : compare(there, await find(tx, storage, threadId), mark && summaryOf(mark, 0));
   if (state === "diverged") throw diverged(threadId, begun);
   if (state === "incomplete") {
+    if (storage.cipher === undefined && !begun) await refuseEncrypted(tx, storage, threadId);
     const copied = await copy(tx, storage, source, threadId, there, options);
     await note(summarise(copied));
     return { state: "copied", checkpoints: copied.keys.length, bytes: copied.bytes };
   }
   await note(now);
   return { state: "unchanged" };
+}
+
+/** Without keys its rows would come to lie beside the others in the clear, and in place of some of them. */
+async function refuseEncrypted(tx: Executor, { names }: Storage, threadId: string): Promise<void> {
+  const { encrypted } = adoptionStatements(names);
+  if ((await tx.execute(encrypted, [threadId])).length > 0) throw notConfigured(threadId);
 }
 
 /** What the source held at the end of a pass in which it did not change. */

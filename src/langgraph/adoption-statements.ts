@@ -1,6 +1,7 @@
 /** What is kept of adopted threads, and what is compared with it. */
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
+import { encryptedThread } from "../storage/encrypted-thread.ts";
 import { isRecord } from "../storage/names.ts";
 
 /** A thread's mark is its row in `T_adoptions`. */
@@ -19,6 +20,8 @@ export interface AdoptionStatements {
   readonly lock: Statement;
   /** `$1` thread: the keys of its checkpoints, records left out, and how many pending writes it has. */
   readonly here: Statement;
+  /** `$1` thread: a row where something of it is encrypted. */
+  readonly encrypted: Statement;
   /** `$1` thread, `$2` milliseconds since the epoch, `$3` checkpoints: when it was last put into, unless it went on. */
   readonly touched: Statement;
 }
@@ -65,6 +68,7 @@ ON CONFLICT (thread_id) DO NOTHING RETURNING 'begun'`,
       `SELECT 'key', c.checkpoint_ns, c.checkpoint_id ${own}
 UNION ALL SELECT 'writes', count(*)::text, NULL FROM ${names.writes} WHERE thread_id = $1`,
     ),
+    encrypted: encryptedThread(names),
     touched: statement(
       "adopt_touched",
       `UPDATE ${names.threads} SET updated_at = LEAST(updated_at, to_timestamp($2::float8 / 1000))

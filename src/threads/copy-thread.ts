@@ -1,6 +1,6 @@
 /** Copying a thread inside the database. */
 import { randomUUID } from "node:crypto";
-import { notConfigured, SEALED } from "../encryption/cipher.ts";
+import { notConfigured } from "../encryption/cipher.ts";
 import { InvalidConfigError, ThreadExistsError } from "../errors.ts";
 import type { Executor, Param } from "../postgres/database.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
@@ -9,9 +9,9 @@ import { countOf, type Freed, freedOf } from "../retention/freed.ts";
 import { perStore } from "../retention/per-store.ts";
 import { LONG_DEADLINE } from "../retention/round.ts";
 import { rowBytes } from "../retention/row-bytes.ts";
+import { encryptedThread } from "../storage/encrypted-thread.ts";
 import { checkThreadId } from "../storage/names.ts";
 import type { Route } from "../storage/reseal.ts";
-import { TYPE } from "../storage/sealing.ts";
 import type { Storage } from "../storage/storage.ts";
 import { addRows, pagesOf, reseal } from "./rewrite.ts";
 
@@ -152,12 +152,7 @@ UNION ALL SELECT 'threads', count(*)::text, '0' FROM t`,
     ),
     begin: statement("copy_thread_begin", begin),
     snapshot: statement("copy_snapshot", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"),
-    encrypted: statement(
-      "thread_encrypted",
-      `SELECT 'encrypted' WHERE EXISTS (SELECT FROM ${names.checkpoints} x WHERE x.thread_id = $1
-    AND substring(x.checkpoint_data FROM 1 FOR 1) = '\\x0${SEALED}'::bytea)
-  OR EXISTS (SELECT FROM ${names.writes} x WHERE x.thread_id = $1 AND x.type IN ('${TYPE.value}', '${TYPE.snapshot}'))`,
-    ),
+    encrypted: encryptedThread(names),
     exists: statement(
       "thread_exists",
       `SELECT t.generation::text FROM ${names.threads} t WHERE t.thread_id = $1`,

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll } from "vitest";
 import { adopting } from "../../src/langgraph/adopting.ts";
+import type { StorageSettings } from "../../src/options.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { type OpenStore, openStore, server } from "../retention/store.ts";
 import { OfficialSaver } from "./official-threads.ts";
@@ -45,8 +46,12 @@ export function useOfficial(): { readonly store: OpenStore; readonly source: Off
 }
 
 /** Another storage over the same pool, which adopts from there and knows nothing yet. */
-export function adoptingFrom(store: OpenStore, from: Pick<Official, "schema">): Storage {
+export function adoptingFrom(
+  store: OpenStore,
+  from: Pick<Official, "schema">,
+  more: StorageSettings = {},
+): Storage {
   const { database, names } = store.storage;
-  const settings = { schema: names.schemaName, adopt: { schema: from.schema } };
+  const settings = { schema: names.schemaName, ...more, adopt: { schema: from.schema } };
   return adopting(openStorage({ pool: database.pool, owned: false, settings }));
 }
