@@ -74,6 +74,8 @@ export const rekey: Campaign = campaign<CampaignDatabase>(
       assert.equal(await rewrite(scene), 0, "a repetition found rows of the old key");
       await nothingIsUnder("old", scene);
       await judge(scene, threads);
+      // A pass over all threads is one over those of the round.
+      await store.prune({ all: true, strategy: "delete" });
     } finally {
       await store.close();
       await pool.end();
