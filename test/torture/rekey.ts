@@ -72,7 +72,7 @@ export const rekey: Campaign = campaign<CampaignDatabase>(
       // From here on nobody writes under the old key.
       await rewrite(scene);
       assert.equal(await rewrite(scene), 0, "a repetition found rows of the old key");
-      await nothingIsUnder("old", scene);
+      await allIsUnderNew(scene);
       await judge(scene, threads);
       // A pass over all threads is one over those of the round.
       await store.prune({ all: true, strategy: "delete" });
@@ -169,7 +169,7 @@ async function rewrite({ store, count }: Scene, threads?: readonly string[]): Pr
 }
 
 /** Row by row, and not by the statements that are tried here. */
-async function nothingIsUnder(key: string, { database, count }: Scene): Promise<void> {
+async function allIsUnderNew({ database, count }: Scene): Promise<void> {
   const { schema, withFreshSaver } = database;
   const payloads = {
     "": "checkpoint_data",
@@ -189,7 +189,7 @@ async function nothingIsUnder(key: string, { database, count }: Scene): Promise<
   assert.deepEqual(
     rows.map((row) => row.key),
     ["new"],
-    `rows are under the key ${key}`,
+    "rows are under another key",
   );
   count("rows found under the new key", rows[0]?.count ?? 0);
 }
