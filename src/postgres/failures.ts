@@ -80,7 +80,7 @@ export function namingFailure(error: unknown): "unknown-name" | "stale-plan" | u
 // `pg` reports a connection that ends with plain errors that have no code. The connection's `error`
 // event tells of the end, and errors raised after it are marked as transient. Where there is no
 // event to hear (in `pool.connect()`, and in the moment after it) they are told by their words:
-// here and nowhere else.
+// in this file and nowhere else.
 const transients = new WeakSet<object>();
 const CONNECTION_ENDED =
   /^(Connection terminated|Client has encountered a connection error|timeout expired|timeout exceeded)/;
@@ -94,6 +94,11 @@ export function markTransient(error: unknown): void {
 export function markIfConnectionEnded(error: unknown): void {
   if (codeOf(error) !== undefined || !(error instanceof Error)) return;
   if (CONNECTION_ENDED.test(error.message)) transients.add(error);
+}
+
+/** Whether the server has no TLS; the driver gives that no code either. */
+export function lacksTls(error: unknown): boolean {
+  return error instanceof Error && /^The server does not support SSL/.test(error.message);
 }
 
 function isKnownTransient(error: unknown): boolean {

@@ -2,6 +2,7 @@ import pg from "pg";
 import { DatabaseError } from "../errors.ts";
 import type { ConnectionSettings, SessionKind, Target } from "./connection-settings.ts";
 import { codeOf, isTransient, markTransient } from "./failures.ts";
+import { adviceOn } from "./translate.ts";
 
 type ClientConfig = pg.ClientConfig;
 
@@ -149,9 +150,12 @@ function noneFits(failures: readonly { target: Target; error: unknown }[]): Data
   const reasons = failures.map(
     ({ target: { host, port }, error }) => `${host}:${port}: ${reasonOf(error)}`,
   );
+  const advice = new Set(errors.flatMap((error) => adviceOn(error) ?? []));
   const error = new DatabaseError(
     "CONNECTION_FAILED",
-    `None of the ${failures.length} hosts could be used. ${reasons.join("; ")}`,
+    [`None of the ${failures.length} hosts could be used. ${reasons.join("; ")}.`, ...advice].join(
+      " ",
+    ),
     { cause: new AggregateError(errors, "no host could be used") },
   );
   if (errors.some(isTransient)) markTransient(error);

@@ -1,5 +1,5 @@
 import { DatabaseError, LangGraphPostgresError } from "../errors.ts";
-import { codeOf, isTransient, markTransient, sqlStateOf } from "./failures.ts";
+import { codeOf, isTransient, lacksTls, markTransient, sqlStateOf } from "./failures.ts";
 
 /**
  * Classes of SQLSTATE whose messages name tables, columns and limits, but never what a row or a
@@ -35,8 +35,18 @@ const ADVICE: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED_CERTIFICATE,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED_CERTIFICATE,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED_CERTIFICATE,
+  // An authority of the right name and with another key: as was renewed on one side only.
+  CERT_SIGNATURE_FAILURE: UNTRUSTED_CERTIFICATE,
+  CERT_NOT_YET_VALID: "Check the clocks of this machine and of the one that made the certificate.",
   ERR_TLS_CERT_ALTNAME_INVALID: "Connect by a name that stands in the server's certificate.",
 };
+
+const NO_TLS = "Turn ssl on in the server's settings, or go without by sslmode=disable.";
+
+/** What a person can do about the driver's error, if that is known. */
+export function adviceOn(error: unknown): string | undefined {
+  return lacksTls(error) ? NO_TLS : ADVICE[sqlStateOf(error) ?? codeOf(error) ?? ""];
+}
 
 /** SQLSTATEs that tell of the way to the server or of the login, not of a statement. */
 const CONNECTION_STATES = /^(08|28|3D|57P|53300|25006)/;
@@ -46,7 +56,7 @@ export function translate(error: unknown, doing: string): LangGraphPostgresError
   if (error instanceof LangGraphPostgresError) return error;
   const state = sqlStateOf(error);
   const code = state ?? codeOf(error);
-  const advice = ADVICE[code ?? ""];
+  const advice = adviceOn(error);
   const translated = new DatabaseError(
     state === undefined || CONNECTION_STATES.test(state) ? "CONNECTION_FAILED" : "DATABASE_ERROR",
     `${doing} failed: ${describeFailure(error, state, code)}${advice ? ` ${advice}` : ""}`,

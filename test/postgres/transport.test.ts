@@ -92,7 +92,9 @@ describe("TLS", () => {
   test("a name that is not in the certificate: refused by verify-full, not by verify-ca", async () => {
     const other = await mkdtemp(join(directory, "other-"));
     await chmod(other, 0o755);
-    const { authority, certificate, key } = await makeCertificates(other, ["elsewhere.example"]);
+    const { authority, certificate, key } = await makeCertificates(other, {
+      names: ["elsewhere.example"],
+    });
     const elsewhere = await startServer({
       settings: { ssl: "on", ssl_cert_file: certificate, ssl_key_file: key },
     });

@@ -12,10 +12,18 @@ export interface Certificates {
   readonly key: string;
 }
 
-/** Makes them in the directory, for a server that is known by the names. */
+/** How a server's certificate differs from one that is good. */
+export interface Differences {
+  /** What the server is known by. Default: what it can be reached by on this machine. */
+  readonly names?: readonly string[];
+  /** Its last second, in milliseconds since 1970. Default: tomorrow. */
+  readonly until?: number;
+}
+
+/** Makes them in the directory. */
 export async function makeCertificates(
   directory: string,
-  names: readonly string[] = ["localhost", "127.0.0.1"],
+  { names = ["localhost", "127.0.0.1"], until = Date.now() + DAY }: Differences = {},
 ): Promise<Certificates> {
   const [authority, server] = [newKeys(), newKeys()];
   const paths: Certificates = {
@@ -31,13 +39,14 @@ export async function makeCertificates(
       keys: authority,
       issuer,
       signer: authority,
+      until: Date.now() + DAY,
       extension: isAuthority(),
     }),
   );
   await writeFile(
     paths.certificate,
     certificate({
-      ...{ subject: "server", keys: server, issuer, signer: authority },
+      ...{ subject: "server", keys: server, issuer, signer: authority, until },
       extension: alternativeNames(names),
     }),
   );
@@ -58,23 +67,25 @@ function newKeys(): Keys {
   return generateKeyPairSync("ec", { namedCurve: "prime256v1" });
 }
 
-/** An X.509 certificate, valid from yesterday to tomorrow (RFC 5280, 4.1). */
+const DAY = 86_400_000;
+
+/** An X.509 certificate, valid from yesterday on (RFC 5280, 4.1). */
 function certificate(of: {
   subject: string;
   keys: Keys;
   issuer: string;
   signer: Keys;
+  until: number;
   extension: Buffer;
 }): string {
   const algorithm = der(SEQUENCE, oid("1.2.840.10045.4.3.2")); // ecdsa-with-SHA256
-  const day = 86_400_000;
   const body = der(
     SEQUENCE,
     der(0xa0, der(INTEGER, Buffer.from([2]))), // version 3
     der(INTEGER, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
     algorithm,
     commonName(of.issuer),
-    der(SEQUENCE, time(Date.now() - day), time(Date.now() + day)),
+    der(SEQUENCE, time(Date.now() - DAY), time(of.until)),
     commonName(of.subject),
     of.keys.publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, der(SEQUENCE, of.extension)),
