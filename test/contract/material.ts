@@ -18,6 +18,16 @@ export function threadConfig(purpose = "thread", namespace = ""): RunnableConfig
   return { configurable: { thread_id: `${purpose} ${randomUUID()}`, checkpoint_ns: namespace } };
 }
 
+/** All of a thread, or one of its namespaces. */
+export function configOf(threadId: string, namespace?: string): RunnableConfig {
+  return {
+    configurable: {
+      thread_id: threadId,
+      ...(namespace === undefined ? {} : { checkpoint_ns: namespace }),
+    },
+  };
+}
+
 export function threadOf(config: RunnableConfig): string {
   return config.configurable?.thread_id;
 }

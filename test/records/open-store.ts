@@ -1,7 +1,7 @@
 /** A store on a fresh schema, and SQL beside it. */
 import { afterAll, beforeAll } from "vitest";
 import { PostgresCheckpointStore, type StoreOptions } from "../../src/index.ts";
-import { type Backend, backends, type OpenBackend } from "../support/backends.ts";
+import { type Backend, backends, type OpenBackend, sqlOn } from "../support/backends.ts";
 
 /** The newest server and the embedded one: what works on both needs one connection. */
 export const both: readonly Backend[] = backends.filter(({ name }) => name !== "postgres-14");
@@ -38,16 +38,7 @@ export function useStore(
       store,
       backend: open,
       another,
-      async sql(text, values = []) {
-        const client = await pool.connect();
-        try {
-          const table = (suffix: string) => `"${schema}"."checkpoints${suffix}"`;
-          const named = text.replaceAll(/\bT(_[a-z]+)?\b/g, (_, suffix = "") => table(suffix));
-          return (await client.query({ text: named, values })).rows as Record<string, unknown>[];
-        } finally {
-          client.release();
-        }
-      },
+      sql: (text, values) => sqlOn(open, text, values),
     };
   });
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { prune } from "../../src/retention/prune.ts";
-import { checkpointOf, idsOf, METADATA, putAll, tuples } from "../contract/material.ts";
+import { checkpointOf, configOf, idsOf, METADATA, putAll, tuples } from "../contract/material.ts";
 import { backends } from "../support/backends.ts";
 import { type OpenStore, openStore } from "./store.ts";
 
@@ -13,13 +13,6 @@ describe.each(backends)("$name", (backend) => {
     store = await openStore(backend);
   });
   afterAll(() => store.close());
-
-  const configOf = (threadId: string, namespace?: string): RunnableConfig => ({
-    configurable: {
-      thread_id: threadId,
-      ...(namespace === undefined ? {} : { checkpoint_ns: namespace }),
-    },
-  });
 
   /** A chain of `n` checkpoints; their configs, oldest first. */
   async function chain(threadId: string, n: number, namespace = ""): Promise<RunnableConfig[]> {

@@ -4,7 +4,7 @@ import type { SerializerProtocol } from "@langchain/langgraph-checkpoint";
 import type { StorageSettings } from "../../src/options.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import type { PutCheckpoint } from "../../src/storage/writer.ts";
-import type { Backend, OpenBackend } from "../support/backends.ts";
+import { type Backend, type OpenBackend, sqlOn } from "../support/backends.ts";
 
 export interface Engine {
   readonly backend: OpenBackend;
@@ -34,16 +34,7 @@ export async function openEngine(
     another,
     withSerde: (serde) =>
       openStorage({ pool, owned: false, serde, settings: { schema, ...settings } }),
-    async sql(text, values = []) {
-      const client = await pool.connect();
-      try {
-        const table = (suffix: string) => `"${schema}"."checkpoints${suffix}"`;
-        const named = text.replaceAll(/\bT(_[a-z]+)?\b/g, (_, suffix = "") => table(suffix));
-        return (await client.query({ text: named, values })).rows as Record<string, unknown>[];
-      } finally {
-        client.release();
-      }
-    },
+    sql: (text, values) => sqlOn(open, text, values),
     close: () => open.close(),
   };
 }

@@ -66,3 +66,21 @@ export const servers: readonly Backend[] = backends.filter((one) => one.connecti
 function freshSchema(): string {
   return `test_${randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
+
+/** One statement of SQL on the tables of `schema`; `T` stands for the checkpoint table's full name, `T_values` for another's. */
+export async function sqlOn(
+  { pool, schema }: Pick<OpenBackend, "pool" | "schema">,
+  text: string,
+  values: unknown[] = [],
+): Promise<Record<string, unknown>[]> {
+  const named = text.replaceAll(
+    /\bT(_[a-z]+)?\b/g,
+    (_, suffix = "") => `${quoteIdentifier(schema)}."checkpoints${suffix}"`,
+  );
+  const client = await pool.connect();
+  try {
+    return (await client.query({ text: named, values })).rows as Record<string, unknown>[];
+  } finally {
+    client.release();
+  }
+}

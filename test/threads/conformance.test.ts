@@ -5,7 +5,7 @@ import type { CheckpointMetadata, CheckpointTuple } from "@langchain/langgraph-c
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { copyThread } from "../../src/threads/copy-thread.ts";
 import { deleteForRuns } from "../../src/threads/delete-threads.ts";
-import { checkpointOf, idsOf, METADATA, putAll, tuples } from "../contract/material.ts";
+import { checkpointOf, configOf, idsOf, METADATA, putAll, tuples } from "../contract/material.ts";
 import { type OpenStore, openStore } from "../retention/store.ts";
 import { backends } from "../support/backends.ts";
 
@@ -16,12 +16,6 @@ describe.each(backends)("$name", (backend) => {
   });
   afterAll(() => store.close());
 
-  const configOf = (threadId: string, namespace?: string): RunnableConfig => ({
-    configurable: {
-      thread_id: threadId,
-      ...(namespace === undefined ? {} : { checkpoint_ns: namespace }),
-    },
-  });
   const listed = (threadId: string, namespace?: string) =>
     tuples(store.saver, configOf(threadId, namespace));
 
