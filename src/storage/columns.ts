@@ -2,6 +2,9 @@
  * The shapes of the rows that statements take as parameters: one array per column, each packed into
  * one Buffer. Statement text and parameter list are both derived from these tables, so a column
  * cannot be in one and not in the other.
+ *
+ * Payloads come last, in their table and, of values and writes, in the statement: when a parameter comes
+ * behind a large one, the driver makes its message half as large again to have room for it, with a copy.
  */
 import { byteaArray, int4Array, int8Array, textArray, uuidArray } from "../postgres/arrays.ts";
 
@@ -27,8 +30,8 @@ const WANT = {
 const CHUNKS = {
   n: "int4",
   chunk_id: "uuid",
-  payload: "bytea",
   children: "text",
+  payload: "bytea",
 } as const;
 
 const VALUES = {
@@ -37,8 +40,8 @@ const VALUES = {
   channel: "text",
   version: "text",
   type: "text",
-  payload: "bytea",
   chunks: "text",
+  payload: "bytea",
 } as const;
 
 const CHECKPOINTS = {
@@ -84,8 +87,8 @@ const WRITES = {
   task_path: "text",
   channel: "text",
   type: "text",
-  payload: "bytea",
   chunks: "text",
+  payload: "bytea",
 } as const;
 
 export const COLUMNS: {

@@ -83,8 +83,8 @@ export async function execute(
   const parameters = [
     ...pack(COLUMNS.want, wanted),
     ...pack(COLUMNS.chunks, chunks),
-    ...(puts ? pack(COLUMNS.values, values) : []),
     ...(puts ? pack(COLUMNS[puts], checkpoints) : []),
+    ...(puts ? pack(COLUMNS.values, values) : []),
     ...(takesWrites ? pack(COLUMNS.writes, writes) : []),
   ];
   refuseTooMuch(parameters.map(({ length }) => length));

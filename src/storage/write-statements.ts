@@ -48,8 +48,9 @@ const MS = "interval '1 ms'";
 const want = `want AS (SELECT * FROM ${unnest(COLUMNS.want, "w", 1)} LIMIT cardinality($1::int4[]))`;
 const FIRST_CHUNK = 1 + width(COLUMNS.want);
 const FIRST_ROW = FIRST_CHUNK + width(COLUMNS.chunks);
-const FIRST_PUT = FIRST_ROW + width(COLUMNS.values);
-const FIRST_WRITE_OF_STEP = FIRST_PUT + width(COLUMNS.checkpoints);
+const FIRST_VALUE = FIRST_ROW + width(COLUMNS.checkpoints);
+const FIRST_VALUE_OF_RECORD = FIRST_ROW + width(COLUMNS.records);
+const FIRST_WRITE_OF_STEP = FIRST_VALUE + width(COLUMNS.values);
 
 const answer = `SELECT t.n::text, t.generation::text, (extract(epoch FROM t.created_at) * 1000000)::int8::text
 FROM t`;
@@ -110,10 +111,10 @@ export function writeStatements(names: TableNames): WriteStatements {
   ON CONFLICT (thread_id, chunk_id) DO NOTHING
 )`;
 
-  const values = `valued AS (
+  const values = (first: number): string => `valued AS (
   INSERT INTO ${names.values} (thread_id, checkpoint_ns, channel, version, type, payload, chunks)
   SELECT t.thread_id, i.checkpoint_ns, i.channel, i.version, i.type, i.payload, i.chunks::uuid[]
-  FROM t JOIN ${unnest(COLUMNS.values, "i", FIRST_ROW)} ON i.n = t.n
+  FROM t JOIN ${unnest(COLUMNS.values, "i", first)} ON i.n = t.n
   ORDER BY t.thread_id, i.checkpoint_ns, i.channel, i.version
   ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
 )`;
@@ -124,7 +125,7 @@ export function writeStatements(names: TableNames): WriteStatements {
   SELECT t.thread_id, i.checkpoint_ns, i.checkpoint_id, i.parent_id, t.seq + i.place,
     i.execution_id, i.node_name, i.version, i.channel_versions::json, i.data, i.metadata::jsonb,
     COALESCE(to_timestamp(i.expires_ms / 1000.0), now() + i.ttl_ms * ${MS})
-  FROM t JOIN ${unnest(COLUMNS.checkpoints, "i", FIRST_PUT)} ON i.n = t.n
+  FROM t JOIN ${unnest(COLUMNS.checkpoints, "i", FIRST_ROW)} ON i.n = t.n
   ORDER BY t.thread_id, i.checkpoint_ns, i.checkpoint_id
   ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET
     parent_checkpoint_id = excluded.parent_checkpoint_id,
@@ -156,12 +157,12 @@ export function writeStatements(names: TableNames): WriteStatements {
 
   const text = (...ctes: string[]): string => `WITH ${[want, ...ctes].join(", ")}\n${answer}`;
   const records = (lock: string, ifExists: "replace" | "error"): string =>
-    `WITH ${[want, lock, chunks, values, ...putRecords(names, FIRST_PUT, ifExists)].join(", ")}
+    `WITH ${[want, lock, chunks, values(FIRST_VALUE_OF_RECORD), ...putRecords(names, FIRST_ROW, ifExists)].join(", ")}
 ${RECORDS_ANSWER}`;
 
   return {
-    putKnown: statement("put", text(lockKnown, chunks, values, checkpoints)),
-    putUnknown: statement("put_new", text(lockOrCreate, chunks, values, checkpoints)),
+    putKnown: statement("put", text(lockKnown, chunks, values(FIRST_VALUE), checkpoints)),
+    putUnknown: statement("put_new", text(lockOrCreate, chunks, values(FIRST_VALUE), checkpoints)),
     recordKnown: statement("record", records(lockKnown, "replace")),
     recordUnknown: statement("record_new", records(lockOrCreate, "replace")),
     newRecordKnown: statement("once", records(lockKnown, "error")),
@@ -169,7 +170,7 @@ ${RECORDS_ANSWER}`;
     writesKnown: statement("writes", text(shareKnown, chunks, writes(FIRST_ROW))),
     stepKnown: statement(
       "step",
-      text(lockKnown, chunks, values, checkpoints, writes(FIRST_WRITE_OF_STEP)),
+      text(lockKnown, chunks, values(FIRST_VALUE), checkpoints, writes(FIRST_WRITE_OF_STEP)),
     ),
     writesUnknown: statement("writes_new", text(lockOrCreate, chunks, writes(FIRST_ROW))),
   };
