@@ -22,6 +22,7 @@ import {
   type Target,
   type WriteOptions,
 } from "./sender.ts";
+import { executeOne } from "./slices.ts";
 import type { ThreadKnowledge } from "./thread-knowledge.ts";
 import { rowKeys } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
@@ -145,7 +146,12 @@ export function createRecordWriter(parts: RecordWriterParts): RecordWriter {
     const flush = async (): Promise<void> => {
       const sent = group.take();
       const operations = sent.map(({ operation }) => operation);
-      const outcomes = await execute(executor, statements, operations);
+      const [first] = operations;
+      // What is larger than a group is one by itself.
+      const outcomes =
+        first !== undefined && operations.length === 1
+          ? [await executeOne(executor, statements, first)]
+          : await execute(executor, statements, operations);
       sent.forEach(({ what: { member, built } }, i) => {
         const outcome = outcomes[i];
         if (outcome) taken(member, outcome, built);

@@ -7,9 +7,9 @@ import type { Statement } from "../postgres/statement.ts";
 import type { CachedChunk, ChunkId } from "../values/codec.ts";
 import type { Remover } from "./remover.ts";
 import { sealRows } from "./sealing.ts";
+import { executeOne } from "./slices.ts";
 import type { KnowledgeStore, ThreadKnowledge, ValueName } from "./thread-knowledge.ts";
 import { bytesOf, type Traffic } from "./traffic.ts";
-import { execute } from "./write-execute.ts";
 import type { Outcome, WriteOperation } from "./write-operation.ts";
 import type { WriteQueue } from "./write-queue.ts";
 import type { WriteStatements } from "./write-statements.ts";
@@ -136,7 +136,7 @@ export function createSender(parts: SenderParts): Sender {
         ttlMs: parts.threadTtl,
       };
       const outcome = options?.executor
-        ? (await execute(options.executor, parts.statements, [full]))[0]
+        ? await executeOne(options.executor, parts.statements, full)
         : await parts.queue.submit(full);
       if (outcome) {
         // What a transaction wrote may still be rolled back, so nothing is learned from it before.

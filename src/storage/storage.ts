@@ -21,9 +21,9 @@ import { createRecordWriter, type RecordWriter } from "./record-writer.ts";
 import { createRefresh, type Refresh } from "./refresh.ts";
 import { createRemover, type Remover } from "./remover.ts";
 import { createSender } from "./sender.ts";
+import { executeOne } from "./slices.ts";
 import { createKnowledge } from "./thread-knowledge.ts";
 import { noTraffic, type Traffic } from "./traffic.ts";
-import { execute } from "./write-execute.ts";
 import { createWriteQueue } from "./write-queue.ts";
 import { writeStatements } from "./write-statements.ts";
 import { createWriter, type Writer } from "./writer.ts";
@@ -144,7 +144,7 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
       const { send } = createSender({
         ...sending,
         database: executor,
-        queue: { submit: async (one) => (await execute(executor, statements, [one]))[0] },
+        queue: { submit: (one) => executeOne(executor, statements, one) },
         knowledge: createKnowledge(cacheBytes),
       });
       return createWriter({ ...writing, send });

@@ -5,6 +5,7 @@
  * wrote leaves with the put that ends it. Writes to one row keep their order.
  */
 import type { Database } from "../postgres/database.ts";
+import { executeOne, isLarge } from "./slices.ts";
 import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
 import type { Outcome, WriteOperation } from "./write-operation.ts";
@@ -49,10 +50,19 @@ export function createWriteQueue(database: Database, statements: WriteStatements
     }
   };
 
+  const run = async (operations: readonly WriteOperation[]): Promise<(Outcome | undefined)[]> => {
+    const [first] = operations;
+    // It never has company: a batch is full before it is so large.
+    if (first === undefined || operations.length > 1 || !isLarge(first)) {
+      return execute(database, statements, operations);
+    }
+    return [await database.transaction((tx) => executeOne(tx, statements, first))];
+  };
+
   const send = async (batch: readonly Submitted[]): Promise<void> => {
     try {
       const operations = batch.map((one) => one.operation);
-      const outcomes = await execute(database, statements, operations);
+      const outcomes = await run(operations);
       batch.forEach((one, i) => {
         one.resolve(outcomes[i]);
       });
