@@ -21,6 +21,11 @@ export interface ReadStatements {
   readonly writesOn: Statement;
   /** `$1` thread, `$2` namespace, `$3` checkpoint id or NULL for the latest, `$4` channels. */
   readonly deltaHistory: Statement;
+  /**
+   * `$1` thread, `$2` namespace, `$3` channel, `$4` version, `$5` generation, `$6` length of the payload: the slice of it
+   * that begins with byte `$7`, as base64. Nothing if any of that is not so any more.
+   */
+  readonly slice: Statement;
   /** `$1` thread: its generation, if it exists and has not expired. */
   readonly thread: Statement;
   /** One page; the parameters are those of `listParameters`, in order. */
@@ -42,6 +47,19 @@ const plain = (row: string): string => `${row}.type,
     CASE WHEN ${row}.type = 'json' THEN ${row}.payload END,
     CASE WHEN ${row}.type <> 'json' THEN encode(${row}.payload, 'base64') END,
     ${row}.chunks::text`;
+
+/** What a row brings of an opaque value, in bytes; `large-payloads.ts` fetches the rest of it. */
+const PAYLOAD_SLICE = 8 * 1024 * 1024;
+
+/** A row of values from its version on. Version and length are told of a payload that is longer than that. */
+const plainStart = (row: string): string => {
+  const ifLarge = (column: string): string =>
+    `CASE WHEN ${row}.type <> 'json' AND octet_length(${row}.payload) > ${PAYLOAD_SLICE} THEN ${column} END`;
+  return `${ifLarge("cv.version::text")}, ${ifLarge(`octet_length(${row}.payload)::text`)}, NULL, NULL, NULL, ${row}.type,
+    CASE WHEN ${row}.type = 'json' THEN ${row}.payload END,
+    CASE WHEN ${row}.type <> 'json' THEN encode(substr(${row}.payload, 1, ${PAYLOAD_SLICE}), 'base64') END,
+    ${row}.chunks::text`;
+};
 
 /** Of an encrypted store all is opaque. */
 const sealed = (row: string): string =>
@@ -76,6 +94,9 @@ export function everythingOf(
       ? `FROM ${names.threads} t WHERE t.thread_id = $1`
       : `FROM (SELECT DISTINCT c.thread_id FROM c) i
   CROSS JOIN LATERAL (SELECT t.* FROM ${names.threads} t WHERE t.thread_id = i.thread_id LIMIT 1) t`;
+  const whole = `${isSealed ? "cv.version::text" : "NULL"}, NULL, NULL, NULL, NULL, ${stored("v")}`;
+  // What runs the statements with details knows nothing of slices.
+  const value = isSealed || more === "details" ? whole : plainStart("v");
   return `
 SELECT 'thread', NULL, t.thread_id, t.generation::text, ${micros("t.created_at")}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 ${from}
@@ -84,7 +105,7 @@ SELECT 'checkpoint', c.place::text, c.thread_id, c.checkpoint_ns, c.checkpoint_i
   c.seq::text, c.channel_versions::text, NULL, ${opaque("c.checkpoint_data", isSealed)}, NULL, NULL
 FROM c
 UNION ALL
-SELECT 'value', c.place::text, cv.channel, ${isSealed ? "cv.version::text" : "NULL"}, NULL, NULL, NULL, NULL, ${stored("v")}
+SELECT 'value', c.place::text, cv.channel, ${value}
 FROM c CROSS JOIN LATERAL json_each(c.channel_versions) AS cv(channel, version)
   CROSS JOIN LATERAL (
     SELECT v.type, v.payload, v.chunks FROM ${names.values} v
@@ -243,6 +264,13 @@ FROM chain CROSS JOIN LATERAL (
       AND w.checkpoint_id = chain.checkpoint_id AND w.channel = ANY(chain.wanted)
     OFFSET 0
   ) w`,
+    ),
+    slice: statement(
+      "slice",
+      `SELECT encode(substr(v.payload, $7::int4, ${PAYLOAD_SLICE}), 'base64')
+FROM ${names.threads} t JOIN ${names.values} v ON v.thread_id = t.thread_id
+WHERE t.thread_id = $1 AND t.generation = $5::uuid AND v.thread_id = $1 AND v.checkpoint_ns = $2
+  AND v.channel = $3 AND v.version = $4 AND octet_length(v.payload) = $6::int4`,
     ),
     thread: statement(
       "thread",

@@ -2,6 +2,7 @@
 import { type Cipher, notConfigured, type Place, SEALED } from "../encryption/cipher.ts";
 import type { Row } from "../postgres/database.ts";
 import { chunkIds } from "./chunk-ids.ts";
+import { payloadOf } from "./large-payloads.ts";
 import { decodeName, encodeName } from "./names.ts";
 import {
   checkpointPlace,
@@ -98,7 +99,7 @@ export function parseRows(
     const { threadId } = checkpoint;
     const value = cipher
       ? storedValue(row, 8, threadId, () => placeOf(row, checkpoint), cipher)
-      : clearValue(row, 8, threadId);
+      : clearValue(row, 8, threadId, payloadOf(row));
     if (row[0] === "value") checkpoint.values.push({ channel: decodeName(text(row[2])), value });
     else checkpoint.writes.push({ ...writeName(row, 2), value });
   }
@@ -210,15 +211,15 @@ export function storedValue(
 }
 
 /** The same in a store without keys. */
-function clearValue(row: Row, at: number, threadId: string): RowValue {
-  const { type, payload } = cellsOf(row, at);
+function clearValue(row: Row, at: number, threadId: string, whole?: Buffer): RowValue {
+  const { type, payload } = cellsOf(row, at, whole);
   if (isSealedType(type)) throw notConfigured(threadId);
   return { type, payload, chunks: chunkIds(row[at + 3]) };
 }
 
-function cellsOf(row: Row, at: number) {
+function cellsOf(row: Row, at: number, whole?: Buffer) {
   const opaque = row[at + 2];
-  const payload = opaque == null ? (row[at + 1] ?? null) : Buffer.from(opaque, "base64");
+  const payload = opaque == null ? (row[at + 1] ?? null) : (whole ?? Buffer.from(opaque, "base64"));
   return { type: text(row[at]), payload };
 }
 

@@ -14,6 +14,7 @@ import { explainMissingTables } from "../schema/refusals.ts";
 import { createValueCodec } from "../values/codec.ts";
 import { createChunkLoader } from "./chunk-loader.ts";
 import { createDeltaHistory, type DeltaHistory } from "./delta-history.ts";
+import { withLargePayloads } from "./large-payloads.ts";
 import { createOnHead } from "./on-head.ts";
 import { readStatements } from "./read-statements.ts";
 import { createReader, type Reader } from "./reader.ts";
@@ -107,7 +108,12 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
   const codec = createValueCodec(serde ? { serde } : {});
   const reads = readStatements(names, cipher !== undefined);
   const statements = writeStatements(names);
-  const reading = { executor: database, statements: reads, knowledge, cipher };
+  const reading = {
+    executor: withLargePayloads(database, reads.slice),
+    statements: reads,
+    knowledge,
+    cipher,
+  };
   const traffic = noTraffic();
   const loader = createChunkLoader({ ...reading, codec, traffic });
   const remover = createRemover(database, names);
@@ -137,7 +143,12 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     ...createRecordWriter({ codec, sender, statements, ttl, cipher }),
     ...remover,
     readerIn(executor) {
-      const inside = { executor, statements: reads, knowledge: createKnowledge(0), cipher };
+      const inside = {
+        executor: withLargePayloads(executor, reads.slice),
+        statements: reads,
+        knowledge: createKnowledge(0),
+        cipher,
+      };
       return createReader({ ...inside, loader: createChunkLoader({ ...inside, codec, traffic }) });
     },
     writerIn(executor) {

@@ -62,8 +62,11 @@ export function decodeValue(
 }
 
 function bytesOf(payload: StoredValue["payload"]): Uint8Array {
-  return typeof payload === "string"
-    ? new TextEncoder().encode(payload)
+  if (typeof payload === "string") return new TextEncoder().encode(payload);
+  // A Buffer was made of a row, for this; small ones share their memory. What was encoded here is kept by whoever
+  // encoded it, and is none.
+  return Buffer.isBuffer(payload) && payload.length === payload.buffer.byteLength
+    ? new Uint8Array(payload.buffer)
     : new Uint8Array(payload ?? []);
 }
 

@@ -363,6 +363,24 @@ describe("what was decoded belongs to the reader", () => {
     expectSame(await createValueCodec().decode(rowOf(encoded), rows.source()), expected);
   });
 
+  test("bytes of a row are handed over: nobody else has them, unless they share the memory of small Buffers", () => {
+    const codec = createValueCodec();
+    const take = (payload: Buffer) =>
+      codec.decode(
+        { type: "bytes", payload, chunks: null },
+        { get: () => undefined },
+      ) as Uint8Array;
+    const large = Buffer.from("A".repeat(8000), "base64");
+    const back = take(large);
+    expect(back.buffer).toBe(large.buffer);
+    expect(back).toStrictEqual(new Uint8Array(large));
+    for (const payload of [Buffer.from("AAAA", "base64"), large.subarray(2)]) {
+      const copy = take(payload);
+      expect(copy.buffer).not.toBe(payload.buffer);
+      expect(copy).toStrictEqual(new Uint8Array(payload));
+    }
+  });
+
   test("bytes are copied both ways", async () => {
     const bytes = new Uint8Array([1, 2, 3]);
     const codec = createValueCodec();

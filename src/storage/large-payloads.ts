@@ -1,0 +1,66 @@
+/**
+ * Opaque values too large for one row of an answer. They travel as base64 text, in a message that the driver collects
+ * in a buffer that it doubles, then makes a string of. So the reader's statements bring the beginning of such a
+ * value, and what follows is fetched slice by slice.
+ */
+import { CorruptCheckpointError } from "../errors.ts";
+import type { Executor, Param, Row } from "../postgres/database.ts";
+import type { Statement } from "../postgres/statement.ts";
+
+/** The payloads of rows that brought but the beginning of theirs. */
+const payloads = new WeakMap<Row, Buffer>();
+
+/** An answer is fetched anew where its thread was pruned or deleted before all slices were there. */
+const MAX_ATTEMPTS = 5;
+
+/** Runs statements as `executor` does, and fetches what their rows of large values lack: see {@link payloadOf}. */
+export function withLargePayloads(executor: Executor, slice: Statement): Executor {
+  return {
+    async execute(statement, params) {
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+        const rows = await executor.execute(statement, params);
+        if (await areComplete(rows, executor, slice)) return rows;
+      }
+      throw new CorruptCheckpointError(
+        `A thread was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
+      );
+    },
+  };
+}
+
+/** The payload of a row of a value, if it has but the beginning of it. */
+export function payloadOf(row: Row): Buffer | undefined {
+  if (!isBeginning(row)) return undefined;
+  const payload = payloads.get(row);
+  if (payload === undefined) throw new Error("a large value was read without its slices");
+  return payload;
+}
+
+function isBeginning([kind, , , , length]: Row): boolean {
+  return kind === "value" && length != null;
+}
+
+/** Fetches the slices; false if a thread's generation moved meanwhile, because then they may be gone. */
+async function areComplete(
+  rows: readonly Row[],
+  executor: Executor,
+  slice: Statement,
+): Promise<boolean> {
+  for (const row of rows) {
+    if (!isBeginning(row)) continue;
+    const [, place, channel, version, length] = row;
+    const checkpoint = rows.find((one) => one[0] === "checkpoint" && one[1] === place);
+    const [, , threadId, namespace] = checkpoint ?? [];
+    const thread = rows.find((one) => one[0] === "thread" && one[2] === threadId);
+    const key = [threadId, namespace, channel, version, thread?.[3], length] as Param[];
+    const payload = Buffer.allocUnsafeSlow(Number(length));
+    let at = payload.write(row[10] ?? "", "base64");
+    while (at < payload.length) {
+      const [next] = await executor.execute(slice, [...key, at + 1]);
+      if (next === undefined) return false;
+      at += payload.write(next[0] ?? "", at, "base64");
+    }
+    payloads.set(row, payload);
+  }
+  return true;
+}
