@@ -47,4 +47,4 @@ export type { CopyFromOptions, CopyFromReport } from "./transfer/copy-from.ts";
 export type { ExportOptions, ExportReport } from "./transfer/export-threads.ts";
 export type { ImportOptions, ImportReport, RefusedThread } from "./transfer/import-official.ts";
 export type { ImportThreadsOptions, ImportThreadsReport } from "./transfer/import-threads.ts";
-export type { TransferProgress } from "./transfer/progress.ts";
+export type { TransferOptions, TransferProgress } from "./transfer/progress.ts";

@@ -13,17 +13,15 @@ import { refuseUnknownKeys } from "../options.ts";
 import { countOption, threadIds } from "../retention/prune-options.ts";
 import { filterable } from "../storage/filter-metadata.ts";
 import type { Storage } from "../storage/storage.ts";
-import { inParallel, type TransferProgress } from "./progress.ts";
+import { inParallel, type TransferOptions } from "./progress.ts";
 import { createVersionKeeper, type VersionKeeper } from "./shared-versions.ts";
 
 /** How threads are copied from another checkpointer. */
-export interface CopyFromOptions {
+export interface CopyFromOptions extends TransferOptions {
   /** Threads at a time. Default 1. */
   readonly parallel?: number;
   /** Ends the work between two checkpoints; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Called after each thread. */
-  readonly onProgress?: (progress: TransferProgress) => void;
 }
 
 /** What was copied. */

@@ -23,11 +23,11 @@ import {
   THREAD_COLUMNS,
 } from "./export-format.ts";
 import { type ExportStatements, exportStatements, KEYS } from "./export-statements.ts";
-import type { TransferProgress } from "./progress.ts";
+import type { TransferOptions } from "./progress.ts";
 import { openRow } from "./sealed-rows.ts";
 
 /** How threads are written to a file. */
-export interface ExportOptions {
+export interface ExportOptions extends TransferOptions {
   /** Only these threads; unknown ones are passed over. Default: all. */
   readonly threads?: readonly string[];
   /**
@@ -35,10 +35,6 @@ export interface ExportOptions {
    * stored, and can be imported where its key is configured.
    */
   readonly decrypt?: boolean;
-  /** Ends the work between two threads; the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Called after each thread. */
-  readonly onProgress?: (progress: TransferProgress) => void;
 }
 
 /** What was written. */

@@ -8,11 +8,11 @@ import type { DbPool } from "../postgres/driver.ts";
 import { countOption, threadIds } from "../retention/prune-options.ts";
 import type { Storage } from "../storage/storage.ts";
 import { getThread } from "../threads/list-threads.ts";
-import { inParallel, type TransferProgress } from "./progress.ts";
+import { inParallel, type TransferOptions } from "./progress.ts";
 import { verifyPage } from "./verify-official.ts";
 
 /** How threads of the official package are imported. */
-export interface ImportOptions {
+export interface ImportOptions extends TransferOptions {
   /** Where the official tables are, if not in the database of the store. It is only read, and stays open. */
   readonly from?: DbPool;
   /** The schema of the official tables. Default `"public"`, the official package's own. */
@@ -31,8 +31,6 @@ export interface ImportOptions {
   readonly settle?: "here" | "there";
   /** Ends the work between two checkpoints, and leaves out the threads that they are of; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Called after each thread. */
-  readonly onProgress?: (progress: TransferProgress) => void;
 }
 
 /** What was imported, and what was not. */

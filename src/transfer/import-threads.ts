@@ -28,20 +28,16 @@ import {
 } from "./export-format.ts";
 import { exportLines, type Lines } from "./export-lines.ts";
 import { exportStatements } from "./export-statements.ts";
-import type { TransferProgress } from "./progress.ts";
+import type { TransferOptions } from "./progress.ts";
 import { receiveRow } from "./sealed-rows.ts";
 
 /** How threads are read from a file. */
-export interface ImportThreadsOptions {
+export interface ImportThreadsOptions extends TransferOptions {
   /**
    * What to do with a thread that is here already: `"error"`, the default, `"skip"` it, or
    * `"replace"` the one here.
    */
   readonly ifExists?: "error" | "skip" | "replace";
-  /** Ends the work between two threads; the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Called after each thread. */
-  readonly onProgress?: (progress: TransferProgress) => void;
 }
 
 /** What was read. */

@@ -1,6 +1,14 @@
 /** How a transfer of many threads goes on, and how it ends. */
 
-/** Called after each thread. */
+/** What every transfer of many threads can be told. */
+export interface TransferOptions {
+  /** Ends the work between two threads; the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each thread. */
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+/** How far a transfer is; given after each thread. */
 export interface TransferProgress {
   /** The thread that was done last. */
   readonly threadId: string;
