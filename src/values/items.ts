@@ -29,14 +29,14 @@ function keyed(key: string | null, text: string): string {
   return key === null ? text : `${JSON.stringify(key)}:${text}`;
 }
 
-function wireItems(container: WireContainer, depth: number): Item[] {
+function* wireItems(container: WireContainer, depth: number): Generator<Item> {
   const isList = Array.isArray(container);
-  return Object.entries(container).map(([index, value]) => {
+  for (const [index, value] of Object.entries(container)) {
     const key = isList ? null : index;
     const text = JSON.stringify(value);
-    if (!mayCut(value, text.length, depth) || !isWireContainer(value)) return keyed(key, text);
-    return wireContainer(value, key, depth);
-  });
+    if (!mayCut(value, text.length, depth) || !isWireContainer(value)) yield keyed(key, text);
+    else yield wireContainer(value, key, depth);
+  }
 }
 
 function wireContainer(container: WireContainer, key: string | null, depth: number): TreeNode {
@@ -53,23 +53,22 @@ function limitOf(container: unknown): number {
   return Array.isArray(container) ? TREE.listLimit : TREE.objectLimit;
 }
 
-function liveItems(container: LiveContainer, depth: number, memo: Memo): Item[] {
-  const items: Item[] = [];
+/** One by one: where there are many, their texts need not all exist at once. */
+function* liveItems(container: LiveContainer, depth: number, memo: Memo): Generator<Item> {
   let at: string | number = 0;
   try {
     if (Array.isArray(container)) {
       for (at = 0; at < container.length; at += 1) {
-        items.push(liveItem(container[at], null, depth, memo));
+        yield liveItem(container[at], null, depth, memo);
       }
     } else {
       for (at of Object.keys(container)) {
-        items.push(liveItem(container[at], at, depth, memo));
+        yield liveItem(container[at], at, depth, memo);
       }
     }
   } catch (error) {
     throw locate(error, at);
   }
-  return items;
 }
 
 function liveItem(value: unknown, key: string | null, depth: number, memo: Memo): Item {

@@ -14,7 +14,7 @@ function isNode(item: Item): item is TreeNode {
 }
 
 /** Puts a container's items into leaves, in their order. */
-export function leavesOf(items: readonly Item[], isList: boolean): TreeNode[] {
+export function leavesOf(items: Iterable<Item>, isList: boolean): TreeNode[] {
   const nodes: TreeNode[] = [];
   let run: (Piece | string)[] = [];
   let size = 0;

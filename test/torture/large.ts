@@ -6,10 +6,10 @@ import { type CampaignDatabase, openDatabase } from "./database.ts";
 
 /** Bytes, and how much memory a put and a get may take, as multiples of them. */
 const VALUES = {
-  string: [100_000_000, 5.5, 5],
-  strings: [100_000_000, 7, 4],
-  bytes: [100_000_000, 5, 8],
-  numbers: [10_000_000, 15, 6],
+  string: [100_000_000, 4.6, 5],
+  strings: [100_000_000, 4.6, 4],
+  bytes: [100_000_000, 4, 4],
+  numbers: [10_000_000, 9, 7],
   channels: [1_000_000, 20, 15],
 } as const;
 
