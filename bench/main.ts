@@ -24,7 +24,8 @@ async function bench(options: BenchOptions): Promise<void> {
   const savers: SaverProcess[] = [];
   const results: Result[] = [];
   try {
-    for (const name of options.peers) savers.push(await startSaver(name, server.url, progress));
+    const starting = options.peers.map((name) => startSaver(name, server.url, progress));
+    savers.push(...(await Promise.all(starting)));
     const machine = describeMachine(server.version);
     process.stdout.write(`${machine}\n\n`);
     for (const workload of options.workloads) {

@@ -28,7 +28,8 @@ export async function runWorkload(
   const measured = new Map<PeerName, Measured[]>();
   let statements: number | undefined;
   for (const saver of taking) await saver.begin(workload.name, scale);
-  if (workload.warmsUp) {
+  // A quick run compares nothing.
+  if (workload.warmsUp && scale === "full") {
     progress(`${workload.name}: warming up`);
     for (const saver of taking) await saver.warmUp();
   }

@@ -11,7 +11,7 @@ export const chat: Workload = workload({
     bytes: { official: 100 },
     growth: 3,
   }),
-  sizes: { full: { turns: 600 }, quick: { turns: 40 }, warmUp: { turns: 15 } },
+  sizes: { full: { turns: 600 }, quick: { turns: 25 }, warmUp: { turns: 15 } },
   describe: ({ turns }) =>
     `one thread, ${turns} turns of a human (0.2 KB) and an AI message (1.2 KB)`,
   async run({ turns }, context) {

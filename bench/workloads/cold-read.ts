@@ -9,7 +9,7 @@ export const coldRead: Workload = workload({
     { key: "cold", title: "getTuple, cold", unit: "ms", better: "less", targets: { official: 6 } },
     { key: "warm", title: "getTuple, warm", unit: "ms", better: "less", targets: { official: 12 } },
   ],
-  sizes: { full: { turns: 600 }, quick: { turns: 40 } },
+  sizes: { full: { turns: 600 }, quick: { turns: 20 } },
   describe: ({ turns }) =>
     `getTuple of a thread of ${2 * turns} messages in a fresh process, and again`,
   async run({ turns }, context) {

@@ -8,7 +8,7 @@ export const deletion: Workload = workload({
   metrics: [
     { key: "total", title: "deleteThread", unit: "ms", better: "less", targets: { official: 1 } },
   ],
-  sizes: { full: { turns: 600 }, quick: { turns: 40 } },
+  sizes: { full: { turns: 600 }, quick: { turns: 20 } },
   describe: ({ turns }) => `deleteThread of a chat of ${turns} turns`,
   async run({ turns }, context) {
     const open = await context.openCopy(await context.chatDatabase(turns));

@@ -26,7 +26,7 @@ export const delta: Workload = workload({
   metrics: [
     { key: "read", title: "getState", unit: "ms", better: "less", targets: { official: 20 } },
   ],
-  sizes: { full: { turns: 500, reads: 50 }, quick: { turns: 40, reads: 20 } },
+  sizes: { full: { turns: 500, reads: 50 }, quick: { turns: 20, reads: 10 } },
   describe: ({ turns, reads }) =>
     `getState of a chat in a DeltaChannel, mean over its turns ${turns - reads + 1} to ${turns}`,
   async run({ turns, reads }, context) {

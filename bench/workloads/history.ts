@@ -12,7 +12,7 @@ export const history: Workload = workload({
   ],
   sizes: {
     full: { turns: 600, limit: 50 },
-    quick: { turns: 40, limit: 20 },
+    quick: { turns: 20, limit: 10 },
   },
   describe: ({ turns, limit }) =>
     `list of ${limit} checkpoints of a thread of ${turns} turns, in a fresh process, and again`,
