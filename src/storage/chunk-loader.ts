@@ -113,12 +113,12 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
   return {
     async load(threadId, generation, values) {
       const known = knowledge.get(threadId);
-      const fetched = new Map<ChunkId, CachedChunk>();
+      let fetched = new Map<ChunkId, CachedChunk>();
       const source: ChunkSource = {
         get: (id) => fetched.get(id) ?? known?.get(id),
         below: (chunk) => known?.below?.(chunk),
       };
-      const current = new Map<ChunkId, CachedChunk>();
+      let current = new Map<ChunkId, CachedChunk>();
       const asked = new Set<ChunkId>();
       // A second round is rare: it fetches what was evicted from memory during the first.
       for (;;) {
@@ -133,8 +133,8 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
         }
         for (const id of missing.keys()) asked.add(id);
         const found = await fetch(threadId, missing.keys());
-        for (const [id, chunk] of found.chunks) fetched.set(id, chunk);
-        for (const [id, chunk] of found.current) current.set(id, chunk);
+        fetched = joined(fetched, found.chunks);
+        current = joined(current, found.current);
         const { damaged } = found;
         // What is below a damaged node may be anything, and be damaged itself: only what is needed is told of.
         const owner =
@@ -156,6 +156,11 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
       }
     },
   };
+}
+
+/** Both; nearly always the first is empty, and the second may be large. */
+function joined<K, V>(some: Map<K, V>, more: Map<K, V>): Map<K, V> {
+  return some.size === 0 ? more : new Map([...some, ...more]);
 }
 
 function throwCorrupt(error: unknown, where: () => string): never {

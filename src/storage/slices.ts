@@ -17,7 +17,7 @@ import type { WriteStatements } from "./write-statements.ts";
 type Chunk = Omit<ChunkRow, "n">;
 
 /** What a slice holds at most, in characters or bytes of payloads, unless one chunk alone is larger. */
-const SLICE = 4 * 1024 * 1024;
+const SLICE = 1024 * 1024;
 
 /** The statement that takes a slice: a record's answers for records only. */
 const KIND_OF_SLICE: Readonly<Record<WriteKind, WriteKind>> = {

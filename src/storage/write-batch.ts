@@ -18,7 +18,7 @@ export interface Waiting {
 
 /** A batch ends here, so that one statement never holds a connection for long. */
 const MAX_OPERATIONS = 64;
-const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 /**
  * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of

@@ -51,7 +51,7 @@ export function containerNode(header: string, below: TreeNode[]): Branch {
 }
 
 /** A container whose chunk is known. What is below it is only made if it has to be sent. */
-export function flatBranch(chunk: TreeChunk, below: () => TreeNode[]): Branch {
+export function lazyBranch(chunk: TreeChunk, below: () => TreeNode[]): Branch {
   return {
     chunk,
     get below() {

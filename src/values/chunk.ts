@@ -8,9 +8,9 @@ export type ChunkId = string;
  *
  * | kind | `payload` | `children` |
  * |---|---|---|
- * | leaf | JSON text of a run of elements `[…]` or of entries `{…}` | null |
+ * | leaf | JSON text of a run of elements `[…]` or of entries `{…}`, or of a slice of a long text `"…"` | null |
  * | index node | null | ids |
- * | container | `[` or `{`; as an object's entry with its key in front, `"key":[` | ids |
+ * | container | `[`, `{`, or `"` of a long text; as an object's entry with its key in front, `"key":[` | ids |
  */
 export interface Chunk {
   readonly id: ChunkId;

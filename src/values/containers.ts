@@ -1,4 +1,4 @@
-import type { ContainerKind } from "./headers.ts";
+import type { ObjectKind } from "./headers.ts";
 import { isSend } from "./send.ts";
 import { isPlain, type Wire, type WireObject } from "./wire.ts";
 
@@ -22,6 +22,6 @@ export function isLiveContainer(value: unknown): value is LiveContainer {
   );
 }
 
-export function kindOf(container: object): ContainerKind {
+export function kindOf(container: object): ObjectKind {
   return Array.isArray(container) ? "[" : "{";
 }

@@ -3,7 +3,7 @@ import { CorruptCheckpointError } from "../errors.ts";
 import type { CachedChunk } from "./cached-chunk.ts";
 import type { ChunkId } from "./chunk.ts";
 import type { LiveContainer } from "./containers.ts";
-import { type ContainerKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
+import { type ObjectKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
 import { planOf } from "./piece.ts";
@@ -55,8 +55,8 @@ export function decodeValue(
   if (ids === null) return deserialize(text);
   const { kind, isDeltaSnapshot } = parseRootHeader(text);
   return withLoads((loads) => {
-    const content = emptyContainer(kind);
-    appendChunks(content, ids, { chunks, loads, memo });
+    const reading = { chunks, loads, memo };
+    const content = kind === '"' ? textOf(ids, reading) : containerOf(kind, ids, reading);
     return isDeltaSnapshot ? new DeltaSnapshot(content) : content;
   });
 }
@@ -76,16 +76,34 @@ interface Reading {
   readonly memo: Memo;
 }
 
-function emptyContainer(kind: ContainerKind): LiveContainer {
-  return kind === "[" ? [] : {};
+function containerOf(kind: ObjectKind, ids: readonly ChunkId[], reading: Reading): LiveContainer {
+  const content = kind === "[" ? [] : {};
+  appendChunks(content, ids, reading);
+  return content;
+}
+
+/** Slices put together. They are read from their leaves and not remembered: what is kept is the text. */
+function textOf(ids: readonly ChunkId[], reading: Reading): string {
+  const slices: string[] = [];
+  const collect = (below: readonly ChunkId[]): void => {
+    for (const id of below) {
+      const chunk = chunkIn(reading, id);
+      if (chunk.children === null || chunk.header !== null) slices.push(chunk.slice());
+      else collect(chunk.children);
+    }
+  };
+  collect(ids);
+  return slices.join("");
 }
 
 function appendChunks(target: object, ids: readonly ChunkId[], reading: Reading): void {
-  for (const id of ids) {
-    const chunk = reading.chunks.get(id) as TreeChunk | undefined;
-    if (chunk === undefined) throw new CorruptCheckpointError(`chunk ${id} is missing`);
-    appendChunk(target, chunk, reading);
-  }
+  for (const id of ids) appendChunk(target, chunkIn(reading, id), reading);
+}
+
+function chunkIn({ chunks }: Reading, id: ChunkId): TreeChunk {
+  const chunk = chunks.get(id) as TreeChunk | undefined;
+  if (chunk === undefined) throw new CorruptCheckpointError(`chunk ${id} is missing`);
+  return chunk;
 }
 
 function appendChunk(target: object, chunk: TreeChunk, reading: Reading): void {
@@ -131,11 +149,28 @@ function fresh(element: LeafElement, { loads, memo }: Reading): unknown {
 function appendContainer(target: object, chunk: TreeChunk, header: string, reading: Reading): void {
   const { kind, key } = parseContainerHeader(header);
   checkFit(target, chunk, key === null);
-  const content = emptyContainer(kind);
-  appendBelow(content, chunk, reading);
-  reading.memo.rememberContainer(content, key, chunk);
+  const content =
+    kind === '"' ? longTextOf(chunk, key, reading) : containerBelow(chunk, kind, key, reading);
   if (key === null) (target as unknown[]).push(content);
   else setEntry(target, key, content);
+}
+
+function containerBelow(
+  chunk: TreeChunk,
+  kind: ObjectKind,
+  key: string | null,
+  reading: Reading,
+): LiveContainer {
+  const content = kind === "[" ? [] : {};
+  appendBelow(content, chunk, reading);
+  reading.memo.rememberContainer(content, key, chunk);
+  return content;
+}
+
+function longTextOf(chunk: TreeChunk, key: string | null, reading: Reading): string {
+  const text = textOf(chunk.children as readonly ChunkId[], reading);
+  reading.memo.rememberLongText(text, { chunk, key });
+  return text;
 }
 
 function checkFit(target: object, chunk: TreeChunk, isList: boolean): void {

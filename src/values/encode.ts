@@ -4,6 +4,7 @@ import type { ChunkId } from "./chunk.ts";
 import { isLiveContainer, isWireContainer, kindOf } from "./containers.ts";
 import { inDeltaSnapshot, type RootHeader, rootHeader } from "./headers.ts";
 import { liveNodes, wireNodes } from "./items.ts";
+import { isLongText, textNodes } from "./long-text.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
 import type { EncodedChunk, EncodedValue } from "./stored-value.ts";
@@ -42,6 +43,7 @@ function encodeRoot(value: unknown, memo: Memo): EncodedValue {
 }
 
 function encodeContent(content: unknown, memo: Memo, isDeltaSnapshot: boolean): EncodedValue {
+  if (isLongText(content)) return treeOf({ kind: '"', isDeltaSnapshot }, textNodes(content));
   const isLive = isLiveContainer(content);
   const limit = TREE.inlineLimit - (isDeltaSnapshot ? inDeltaSnapshot("").length : 0);
   if (!isLive || !isSurelyLonger(content, limit)) {

@@ -1,8 +1,9 @@
 import { CorruptCheckpointError } from "../errors.ts";
 import { parseWire } from "./serialize.ts";
 
-/** What kind of container a list of chunks belongs to. */
-export type ContainerKind = "[" | "{";
+/** What a list of chunks belongs to: an array, an object, or a long text. */
+export type ContainerKind = ObjectKind | '"';
+export type ObjectKind = "[" | "{";
 
 /** In front of a DeltaSnapshot's value: the snapshot shares its chunks with the bare value. */
 const DELTA_SNAPSHOT = '{"lc":2,"type":"delta_snapshot","value":';
@@ -50,6 +51,6 @@ export function parseContainerHeader(header: string): ContainerHeader {
 }
 
 function parseKind(text: string): ContainerKind {
-  if (text === "[" || text === "{") return text;
+  if (text === "[" || text === "{" || text === '"') return text;
   throw new CorruptCheckpointError("a container's header is malformed");
 }

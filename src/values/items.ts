@@ -1,4 +1,4 @@
-import { containerNode, flatBranch, grouped, type TreeNode } from "./branches.ts";
+import { containerNode, grouped, lazyBranch, type TreeNode } from "./branches.ts";
 import {
   isLiveContainer,
   isWireContainer,
@@ -8,6 +8,7 @@ import {
 } from "./containers.ts";
 import { containerHeader } from "./headers.ts";
 import { type Item, leavesOf } from "./leaves.ts";
+import { isLongText, textNodes } from "./long-text.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
 import { type Piece, rekeyedPiece, writtenPiece } from "./piece.ts";
@@ -33,6 +34,10 @@ function* wireItems(container: WireContainer, depth: number): Generator<Item> {
   const isList = Array.isArray(container);
   for (const [index, value] of Object.entries(container)) {
     const key = isList ? null : index;
+    if (isLongText(value) && depth < TREE.maxContainerDepth) {
+      yield containerNode(containerHeader('"', key), textNodes(value));
+      continue;
+    }
     const text = JSON.stringify(value);
     if (!mayCut(value, text.length, depth) || !isWireContainer(value)) yield keyed(key, text);
     else yield wireContainer(value, key, depth);
@@ -74,8 +79,9 @@ function* liveItems(container: LiveContainer, depth: number, memo: Memo): Genera
 function liveItem(value: unknown, key: string | null, depth: number, memo: Memo): Item {
   switch (typeof value) {
     case "string":
-      return value.length < TREE.ownLeaf
-        ? keyed(key, JSON.stringify(value))
+      if (value.length < TREE.ownLeaf) return keyed(key, JSON.stringify(value));
+      return isLongText(value) && depth < TREE.maxContainerDepth
+        ? longText(value, key, memo)
         : textItem(value, key, memo);
     case "number":
       // Those that JSON cannot write become records below.
@@ -96,6 +102,16 @@ function textItem(value: string, key: string | null, memo: Memo): Piece {
   return piece;
 }
 
+function longText(value: string, key: string | null, memo: Memo): TreeNode {
+  const known = memo.recallLongText(value);
+  if (known !== undefined && known.key === key) {
+    return lazyBranch(known.chunk, () => textNodes(value));
+  }
+  const node = containerNode(containerHeader('"', key), textNodes(value));
+  memo.rememberLongText(value, { chunk: node.chunk, key });
+  return node;
+}
+
 function objectItem(value: object, key: string | null, depth: number, memo: Memo): Item {
   const known = memo.recall(value);
   // At another depth, what was one piece may have to be cut.
@@ -110,7 +126,7 @@ function objectItem(value: object, key: string | null, depth: number, memo: Memo
   if (isLive && mayCut(value, Number.POSITIVE_INFINITY, depth)) {
     const flat = memo.recallFlat(value);
     if (flat !== undefined && flat.key === key) {
-      return flatBranch(flat.chunk, () => liveNodes(flat.content, depth + 1, memo));
+      return lazyBranch(flat.chunk, () => liveNodes(flat.content, depth + 1, memo));
     }
     if (isSurelyLonger(value, limitOf(value))) return liveContainer(value, key, depth, memo);
   }

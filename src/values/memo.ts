@@ -15,33 +15,29 @@ export interface Memo {
   /** The piece that the value still is, to the last byte; undefined if it changed or is unknown. */
   recall(value: object): Piece | undefined;
   recallText(value: string): Piece | undefined;
+  /** The same for a text that is cut into slices. */
+  recallLongText(value: string): LongText | undefined;
   /** The same for a container of primitives, which is not a piece but a chunk with others below. */
   recallFlat(value: LiveContainer): Flat | undefined;
   remember(value: object, piece: Piece): void;
   /** Remembers the container if it holds primitives only. */
   rememberContainer(value: LiveContainer, key: string | null, chunk: TreeChunk): void;
   rememberText(value: string, piece: Piece): void;
+  rememberLongText(value: string, text: LongText): void;
+}
+
+/** The chunk above a long text's slices, and the key that it stands under. */
+export interface LongText {
+  readonly chunk: TreeChunk;
+  readonly key: string | null;
 }
 
 const pieces = privateSlot<Piece>();
 const flats = privateSlot<Flat>();
 
 export function createMemo(): Memo {
-  // Texts cannot be held weakly. Two generations bound what is held and forget the unused first.
-  let texts = new Map<string, Piece>();
-  let olderTexts = new Map<string, Piece>();
-  let held = 0;
-
-  const rememberText = (value: string, piece: Piece): void => {
-    if (value.length > MEMO.textGeneration) return;
-    if (!texts.has(value)) held += value.length;
-    texts.set(value, piece);
-    if (held <= MEMO.textGeneration) return;
-    olderTexts = texts;
-    texts = new Map();
-    held = 0;
-  };
-
+  const texts = byText<Piece>();
+  const longTexts = byText<LongText>();
   return {
     recall(value) {
       const piece = pieces.get(value);
@@ -61,13 +57,36 @@ export function createMemo(): Memo {
       const flat = flatOf(value, key, chunk);
       if (flat !== undefined) flats.set(value, flat);
     },
-    recallText(value) {
-      const piece = texts.get(value);
-      if (piece !== undefined) return piece;
-      const older = olderTexts.get(value);
-      if (older !== undefined) rememberText(value, older);
+    recallText: texts.get,
+    recallLongText: longTexts.get,
+    rememberText: texts.set,
+    rememberLongText: longTexts.set,
+  };
+}
+
+/** Texts cannot be held weakly. Two generations bound what is held and forget the unused first. */
+function byText<T>(): { get(text: string): T | undefined; set(text: string, about: T): void } {
+  let young = new Map<string, T>();
+  let old = new Map<string, T>();
+  let held = 0;
+
+  const set = (text: string, about: T): void => {
+    if (text.length > MEMO.textGeneration) return;
+    if (!young.has(text)) held += text.length;
+    young.set(text, about);
+    if (held <= MEMO.textGeneration) return;
+    old = young;
+    young = new Map();
+    held = 0;
+  };
+  return {
+    get(text) {
+      const about = young.get(text);
+      if (about !== undefined) return about;
+      const older = old.get(text);
+      if (older !== undefined) set(text, older);
       return older;
     },
-    rememberText,
+    set,
   };
 }

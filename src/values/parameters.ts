@@ -22,6 +22,14 @@ export const TREE = {
   listLimit: 1024,
   /** The same for a plain object: as an element of a list, a record is best kept in one piece. */
   objectLimit: 4096,
+  /** A text that is longer than this is cut into slices, wherever a container could be cut. */
+  textLimit: 16_384,
+  /** A slice of a text is not closed before it is this long, */
+  minSlice: 4096,
+  /** is closed after each further unit with a chance of one in this many (a power of two), */
+  meanSlice: 8192,
+  /** and always at this length. */
+  maxSlice: 32_768,
   /** Containers inside containers, at most. Deeper ones stay whole inside a leaf. */
   maxContainerDepth: 8,
   /** The most chunk ids that a value's row or a container holds without index nodes. */

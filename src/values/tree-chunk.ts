@@ -75,6 +75,13 @@ export class TreeChunk {
     return this.#content;
   }
 
+  /** The slice of a long text that the leaf holds; parsed each time, because the text is kept instead. */
+  slice(): string {
+    const wire = this.#payload === null ? null : parseWire(this.#payload);
+    if (typeof wire === "string") return wire;
+    throw new CorruptCheckpointError(`chunk ${this.id} is no slice of a text`);
+  }
+
   /** The header of a container, or null for an index node. */
   get header(): string | null {
     return this.#payload;
@@ -90,6 +97,12 @@ export function leafChunk(content: LeafContent, text: string): TreeChunk {
 /** A leaf of which only the text is known so far. */
 export function textLeaf(isList: boolean, text: string): TreeChunk {
   const payload = isList ? `[${text}]` : `{${text}}`;
+  return new TreeChunk({ id: chunkId(payload, null), payload, children: null });
+}
+
+/** A slice of a long text. */
+export function sliceLeaf(slice: string): TreeChunk {
+  const payload = JSON.stringify(slice);
   return new TreeChunk({ id: chunkId(payload, null), payload, children: null });
 }
 
@@ -126,12 +139,17 @@ function parseLeaf(leaf: TreeChunk, payload: string | null): LeafContent {
     piece.leaf = leaf;
     return { keys, elements: [piece] };
   }
-  const elements = values.map((value, index) =>
-    typeof value === "object" && value !== null
-      ? parsedPiece(value, keys?.[index] ?? null, undefined)
-      : value,
-  );
+  // Of primitives alone the parsed list is kept as it is: a copy is most of what reading many numbers needs.
+  const elements: readonly LeafElement[] = values.some(isObject)
+    ? values.map((value, index) =>
+        isObject(value) ? parsedPiece(value, keys?.[index] ?? null, undefined) : value,
+      )
+    : (values as Exclude<Wire, object>[]);
   const [first] = elements;
   if (typeof first === "object" && first !== null) first.leaf = leaf;
   return { keys, elements };
+}
+
+function isObject(wire: Wire): wire is Exclude<Wire, string | number | boolean | null> {
+  return typeof wire === "object" && wire !== null;
 }

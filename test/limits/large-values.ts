@@ -2,10 +2,12 @@
 
 const LINE = "abcdefghij klmnopqrst uvwxyz 0123456789 ";
 
-/** A text of `length` characters that says where in it one is. */
+/** A text of `length` characters that says in each line where in it one is: no part of it comes twice. */
 function text(length: number, mark: string): string {
-  const start = `${mark} `;
-  return (start + LINE.repeat(Math.ceil(length / LINE.length))).slice(0, length);
+  const lines = Math.ceil(length / LINE.length);
+  return Array.from({ length: lines }, (_, i) => `${mark} ${i} ${LINE}`)
+    .join("")
+    .slice(0, length);
 }
 
 function nested(levels: number): unknown {

@@ -18,11 +18,12 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-/** `list` is a tree with index nodes, `files` has containers, `n` sits in its row. */
+/** `list` is a tree with index nodes, `files` has containers, `n` sits in its row, `text` is cut into slices. */
 const values = {
   list: Array.from({ length: 120 }, (_, i) => ({ i, text: `${i} ${"x".repeat(300)}` })),
   files: { "a.md": Array.from({ length: 30 }, (_, i) => `${i} ${"y".repeat(90)}`), "b.md": "z" },
   n: 7,
+  text: "A long text. ".repeat(20_000),
 };
 
 const CHUNK = "WHERE thread_id = $1 AND chunk_id = $2";
@@ -72,7 +73,7 @@ describe.each(Object.entries(DAMAGES))("%s", (what, text) => {
         expect(error).toBeInstanceOf(CorruptCheckpointError);
         const { message } = error as Error;
         expect(message).toContain(`Thread "${thread}", checkpoint ${put.checkpointId}, channel "`);
-        expect(message).toMatch(/channel "(list|files)": chunk /);
+        expect(message).toMatch(/channel "(list|files|text)": chunk /);
         expect(message).toContain(`chunk ${id} `);
       }
       await engine.sql(
@@ -101,6 +102,14 @@ const OF_ROWS: Readonly<Record<string, readonly [text: string, says: RegExp]>> =
   "an array said to be an object": [
     `UPDATE T_values SET payload = '\\x7b' WHERE thread_id = $1 AND channel = 'list'`,
     /channel "list": chunk \S+ does not fit where it is used/,
+  ],
+  "an array said to be a text": [
+    `UPDATE T_values SET payload = '\\x22' WHERE thread_id = $1 AND channel = 'list'`,
+    /channel "list": chunk \S+ is no slice of a text/,
+  ],
+  "a text said to be an array": [
+    `UPDATE T_values SET payload = '\\x5b' WHERE thread_id = $1 AND channel = 'text'`,
+    /channel "text": chunk \S+ is neither a list nor a set of entries/,
   ],
   "a header that is none": [
     `UPDATE T_values SET payload = '\\x78' WHERE thread_id = $1 AND channel = 'list'`,

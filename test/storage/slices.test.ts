@@ -8,9 +8,9 @@ import { backends, servers } from "../support/backends.ts";
 import { eventually } from "../support/wait.ts";
 import { checkpoint, type Engine, openEngine } from "./engine.ts";
 
-/** Five megabytes in as many chunks, and an index node or none: two slices. */
+/** 1.3 megabytes in a hundred leaves: two slices. */
 function large(seed: string = randomUUID()): string[] {
-  return Array.from({ length: 5 }, (_, i) => `${seed} ${i} ${"x".repeat(1_000_000)}`);
+  return Array.from({ length: 100 }, (_, i) => `${seed} ${i} ${"x".repeat(13_000)}`);
 }
 
 const write = (threadId: string, value: unknown) => ({

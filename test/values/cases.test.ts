@@ -304,7 +304,8 @@ describe("case 13: what cannot be serialised", () => {
     // Each NUL takes six characters of JSON.
     const nuls = "\0".repeat(90_000_000);
     const says = /channel "x".*: more than 536870888 characters of JSON text/;
-    expect(() => createValueCodec().encode(nuls, 'channel "x"')).toThrow(says);
+    const message = new HumanMessage(nuls);
+    expect(() => createValueCodec().encode([message], 'channel "x"')).toThrow(says);
   });
 
   test("1,000 levels work", async () => {

@@ -52,6 +52,7 @@ function createState(): State {
       meta: { size: 5, at: new Date(5), big: Array.from({ length: 60 }, () => ({ t: words(90) })) },
       tiny: { n: 1 },
       flat: { a: words(3000), b: words(3000), n: 0, u: undefined },
+      long: words(40_000),
       shared,
     },
     shared,
@@ -59,6 +60,9 @@ function createState(): State {
 }
 
 const MUTATIONS: [string, (state: State) => void][] = [
+  ["a long text", ({ files }) => (files.long += "!")],
+  ["a long text under another key", ({ files }) => Object.assign(files, { longer: files.long })],
+  ["a long text in a list", ({ messages, files }) => messages.push(files.long)],
   ["nothing", () => undefined],
   ["a message's content", ({ messages }) => (messages[0].content = "changed")],
   ["content to the same text", ({ messages }) => (messages[0].content += "")],

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { HumanMessage } from "@langchain/core/messages";
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import fc from "fast-check";
@@ -31,7 +32,7 @@ describe("what becomes a tree", () => {
     ["a scalar", 5],
     ["a small list", [1, 2, 3]],
     ["a small map", { a: { b: "c" } }],
-    ["a text of any length", words(5000)],
+    ["a text that is not long", words(16_000)],
     ["a Map of any size", new Map(texts(100, 100).map((text) => [text, text]))],
     ["a single message", new HumanMessage(words(5000))],
     ["an object with a key lc", { lc: 1, text: words(5000) }],
@@ -50,6 +51,10 @@ describe("what becomes a tree", () => {
     ["a list of lists", Array.from({ length: 50 }, () => texts(50, 100))],
     ["a list of everything", [...texts(20, 300), 1, null, undefined, {}, [], ...chat(5, 500), "x"]],
     ["a chat", chat(100, 400)],
+    ["a long text", words(200_000)],
+    ["a DeltaSnapshot of a long text", new DeltaSnapshot(words(100_000))],
+    ["a list of long texts", texts(5, 40_000)],
+    ["a map of long texts", files(5, 40_000)],
     ["a map", files(200, 500)],
     ["a map of maps", { a: files(50, 200), b: { c: files(50, 200) }, d: 1 }],
     ["small entries", Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`k${i}`, i]))],
@@ -98,7 +103,8 @@ describe("what becomes a tree", () => {
 });
 
 test("the same value makes the same chunks, whoever makes them", () => {
-  const value = { messages: chat(50, 400), files: files(50, 700), numbers: [1, 2, 3] };
+  const long = words(50_000);
+  const value = { messages: chat(50, 400), files: files(50, 700), numbers: [1, 2, 3], long };
   expect(freshForm(value)).toStrictEqual(freshForm(structuredCloneOf(value)));
   // Frozen on purpose: other ids would mean that every stored value is stored again.
   const known = Array.from({ length: 2000 }, (_, index) => ({ index, text: `text ${index}` }));
@@ -167,6 +173,23 @@ describe("a small change is a small write", () => {
     expect(bytesOf(sentAfter(map, next))).toBeLessThan(5300);
   });
 
+  test.each<[string, (text: string) => string]>([
+    ["an append to", (text) => `${text} the end`],
+    ["something in front of", (text) => `once ${text}`],
+    ["an edit in the middle of", (text) => `${text.slice(0, 150_000)}!${text.slice(150_010)}`],
+  ])("%s a long text", (_, edit) => {
+    const text = words(300_000);
+    for (const within of [
+      (one: string): unknown => one,
+      (one: string) => ({ name: "report.md", text: one }),
+      (one: string) => [words(300), one],
+    ]) {
+      const sent = sentAfter(within(text), within(edit(text)));
+      expect(sent.length).toBeLessThan(9);
+      expect(bytesOf(sent)).toBeLessThan(2 * 32_768 + 1000);
+    }
+  });
+
   test("a nested map shares its chunks with the bare one", () => {
     const map = files(200, 500);
     const list = texts(200, 500);
@@ -176,6 +199,20 @@ describe("a small change is a small write", () => {
     expect(sentAfter(list, new DeltaSnapshot(list)).length).toBe(0);
     expect(sentAfter({ old: map }, { new: map }).length).toBe(1);
   });
+});
+
+test("long texts of any characters come back, whatever a slice's end falls on", async () => {
+  // Without anything between them that the hash could tell apart, so slices end where they must.
+  for (const unit of ["\u{1f600}", "a\u{1f600}", "\ud83d", "\ude00\ud83d", "\0", "ü", '"\\']) {
+    const text = unit.repeat(70_000);
+    const back = await roundTrip({ text, list: [text] });
+    expect(isDeepStrictEqual(back, { text, list: [text] })).toBe(true);
+    // No pair is cut in two: its halves would be escaped.
+    if (!/\p{Surrogate}/u.test(unit)) {
+      const { tree } = encodeNow(createValueCodec(), text);
+      expect(tree.filter((chunk) => chunk.body().payload?.includes("\\ud"))).toStrictEqual([]);
+    }
+  }
 });
 
 test("isSurelyLonger is never wrong", () => {
