@@ -6,7 +6,9 @@
  * Payloads come last, in their table and, of values and writes, in the statement: when a parameter comes
  * behind a large one, the driver makes its message half as large again to have room for it, with a copy.
  */
+
 import { byteaArray, int4Array, int8Array, textArray, uuidArray } from "../postgres/arrays.ts";
+import type { Param } from "../postgres/query.ts";
 
 type ColumnType = "int4" | "int8" | "text" | "uuid" | "bytea";
 type Cell = string | number | Uint8Array | null;
@@ -107,6 +109,7 @@ export const COLUMNS: {
   writes: WRITES,
 };
 
+export type Unplaced<Row> = Omit<Row, "n">;
 export type WantRow = RowOf<typeof WANT>;
 export type ChunkRow = RowOf<typeof CHUNKS>;
 export type ValueRow = RowOf<typeof VALUES>;
@@ -114,10 +117,37 @@ export type CheckpointRow = RowOf<typeof CHECKPOINTS>;
 export type RecordRow = RowOf<typeof RECORDS>;
 export type WriteRow = RowOf<typeof WRITES>;
 
+/** The same for a statement that writes to one thread: no row has to say which thread it belongs to. */
+export const COLUMNS_OF_ONE: {
+  readonly want: Omit<typeof WANT, "n">;
+  readonly chunks: Omit<typeof CHUNKS, "n">;
+  readonly values: Omit<typeof VALUES, "n">;
+  readonly checkpoints: Omit<typeof CHECKPOINTS, "n">;
+  readonly writes: Omit<typeof WRITES, "n">;
+} = {
+  want: withoutN(WANT),
+  chunks: withoutN(CHUNKS),
+  values: withoutN(VALUES),
+  checkpoints: withoutN(CHECKPOINTS),
+  writes: withoutN(WRITES),
+};
+
+function withoutN<C extends { n: ColumnType }>({ n: _, ...columns }: C): Omit<C, "n"> {
+  return columns;
+}
+
 /** `unnest($3::int4[], …) AS i(n, …)` for the given columns, whose first parameter is `$first`. */
 export function unnest(columns: Columns, alias: string, first: number): string {
   const types = Object.values(columns).map((type, i) => `$${first + i}::${type}[]`);
   return `unnest(${types.join(", ")}) AS ${alias}(${Object.keys(columns).join(", ")})`;
+}
+
+/** `(SELECT $3::text AS checkpoint_ns, …) AS i`: one row of the given columns. */
+export function row(columns: Columns, alias: string, first: number): string {
+  const cells = Object.entries(columns).map(
+    ([name, type], i) => `$${first + i}::${type} AS ${name}`,
+  );
+  return `(SELECT ${cells.join(", ")}) AS ${alias}`;
 }
 
 /** How many parameters the columns take. */
@@ -130,6 +160,16 @@ export function pack<C extends Columns>(columns: C, rows: readonly RowOf<C>[]): 
   return Object.entries(columns).map(([name, type]) => {
     const cells = rows.map((row) => row[name] as Cell);
     return PACKERS[type](cells as never[]);
+  });
+}
+
+/** A single row, as the parameters that `row` of the same columns takes. */
+export function packRow<C extends Columns>(columns: C, cells: RowOf<C>): Param[] {
+  return Object.entries(columns).map(([name, type]) => {
+    const cell = cells[name] as Cell;
+    return type === "bytea" && cell !== null
+      ? Buffer.from(cell as string | Uint8Array)
+      : (cell as Param);
   });
 }
 

@@ -3,7 +3,7 @@ import type { CheckpointRow, ChunkRow, ValueRow, WriteRow } from "./columns.ts";
 import type { WriteStatements } from "./write-statements.ts";
 
 /** What an operation is by itself. */
-export type WriteKind = Exclude<keyof WriteStatements, "stepKnown">;
+export type WriteKind = Exclude<keyof WriteStatements, "stepKnown" | `${string}One`>;
 
 /** One put or putWrites, as rows; every `n` is still to be filled in. */
 export interface WriteOperation {
