@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   SERIALIZATION_FAILED: "a value cannot be serialised",
   CHECKPOINT_NOT_FOUND: "no checkpoint with that id",
   DUPLICATE_CHECKPOINT: "a checkpoint with that id exists already",
-  THREAD_CONFLICT: "the thread was deleted or taken over by another writer meanwhile",
+  THREAD_CONFLICT: "the thread was deleted, taken over or pruned meanwhile",
   THREAD_DIVERGED: "a thread that was adopted from other tables was changed there afterwards",
   THREAD_EXISTS: "a thread with that id exists already",
   INVALID_SOURCE: "what is to be imported is not what the official package keeps",
@@ -94,7 +94,7 @@ export class CheckpointNotFoundError extends LangGraphPostgresError {
   }
 }
 
-/** The thread was deleted, recreated or taken over by another writer; nothing was written. */
+/** The thread was deleted, recreated, taken over by another writer, or pruned too often to be read; nothing was written. */
 export class ThreadConflictError extends LangGraphPostgresError {
   constructor(message: string, options?: { cause?: unknown }) {
     super("THREAD_CONFLICT", message, options);

@@ -1,12 +1,12 @@
 /** What a DeltaChannel's value is rebuilt from: two statements, however long the thread. */
 import type { Cipher, Place } from "../encryption/cipher.ts";
-import { CorruptCheckpointError } from "../errors.ts";
 import { textArray } from "../postgres/arrays.ts";
 import type { Executor, Row } from "../postgres/database.ts";
+import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader } from "./chunk-loader.ts";
 import { decodeName, encodeName } from "./names.ts";
 import type { ReadStatements } from "./read-statements.ts";
-import { type CheckpointKey, MAX_ATTEMPTS, type StoredWrite } from "./reader.ts";
+import type { CheckpointKey, StoredWrite } from "./reader.ts";
 import { storedValue } from "./rows.ts";
 import { valuePlace, writePlace } from "./sealing.ts";
 import type { KnowledgeStore } from "./thread-knowledge.ts";
@@ -64,9 +64,7 @@ export function createDeltaHistory(parts: {
       }
       return histories;
     }
-    throw new CorruptCheckpointError(
-      `Thread ${JSON.stringify(threadId)} was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
-    );
+    throw changedTooOften(threadId, "read");
   };
 }
 

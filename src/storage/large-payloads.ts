@@ -3,17 +3,17 @@
  * in a buffer that it doubles, then makes a string of. So the reader's statements bring the beginning of such a
  * value, and what follows is fetched slice by slice.
  */
-import { CorruptCheckpointError } from "../errors.ts";
 import type { Executor, Param, Row } from "../postgres/database.ts";
 import type { Statement } from "../postgres/statement.ts";
+import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 
 /** The payloads of rows that brought but the beginning of theirs. */
 const payloads = new WeakMap<Row, Buffer>();
 
-/** An answer is fetched anew where its thread was pruned or deleted before all slices were there. */
-const MAX_ATTEMPTS = 5;
-
-/** Runs statements as `executor` does, and fetches what their rows of large values lack: see {@link payloadOf}. */
+/**
+ * Runs statements as `executor` does, and fetches what their rows of large values lack: see {@link payloadOf}. An answer
+ * is fetched anew where its thread was pruned or deleted before all slices were there.
+ */
 export function withLargePayloads(executor: Executor, slice: Statement): Executor {
   return {
     async execute(statement, params) {
@@ -21,9 +21,7 @@ export function withLargePayloads(executor: Executor, slice: Statement): Executo
         const rows = await executor.execute(statement, params);
         if (await areComplete(rows, executor, slice)) return rows;
       }
-      throw new CorruptCheckpointError(
-        `A thread was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
-      );
+      throw changedTooOften(undefined, "read");
     },
   };
 }

@@ -1,9 +1,9 @@
 /** Reading checkpoints, one or many. */
 import type { Cipher } from "../encryption/cipher.ts";
-import { CorruptCheckpointError } from "../errors.ts";
 import { int4Array, textArray } from "../postgres/arrays.ts";
 import type { Executor, Row } from "../postgres/database.ts";
 import type { ChunkSource } from "../values/codec.ts";
+import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader, Placed } from "./chunk-loader.ts";
 import { checkFilter } from "./filter-metadata.ts";
 import { encodeName } from "./names.ts";
@@ -67,8 +67,6 @@ export interface ReaderParts {
 
 /** Checkpoints a page; it bounds what a list keeps in memory. */
 const PAGE = 50;
-/** A read is begun anew when its thread was pruned between the rows and their chunks. */
-export const MAX_ATTEMPTS = 5;
 
 interface Loaded {
   readonly rows: CheckpointRows;
@@ -78,6 +76,7 @@ interface Loaded {
 
 export function createReader(parts: ReaderParts): Reader {
   const { executor, statements, knowledge, loader, cipher } = parts;
+  /** Begun anew when a thread was pruned between the rows and their chunks. */
   const load = async (run: () => Promise<Row[]>): Promise<Loaded[]> => {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const { threads, checkpoints } = parseRows(await run(), cipher);
@@ -99,7 +98,7 @@ export function createReader(parts: ReaderParts): Reader {
         return source ? [{ rows, generation, source }] : [];
       });
     }
-    throw changedTooOften();
+    throw changedTooOften(undefined, "read");
   };
 
   const revive = async ({ rows, generation, source }: Loaded): Promise<StoredCheckpoint> => {
@@ -199,15 +198,9 @@ export function createReader(parts: ReaderParts): Reader {
           if (thread) knowledge.learn(threadId, thread[0] ?? "", thread[1] ?? "");
         }
       }
-      throw changedTooOften();
+      throw changedTooOften(undefined, "read");
     },
   };
-}
-
-function changedTooOften(): CorruptCheckpointError {
-  return new CorruptCheckpointError(
-    `A thread was pruned ${MAX_ATTEMPTS} times while it was read. Try again.`,
-  );
 }
 
 function placedOf(rows: CheckpointRows): Placed[] {

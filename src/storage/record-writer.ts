@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Cipher } from "../encryption/cipher.ts";
 import type { Executor } from "../postgres/database.ts";
 import type { ChunkId, EncodedValue, ValueCodec } from "../values/codec.ts";
+import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import {
   type ChannelValue,
   contentVersion,
@@ -14,14 +15,7 @@ import {
 } from "./channel-values.ts";
 import { checkName, encodeName } from "./names.ts";
 import { sealCheckpoint, sealRows } from "./sealing.ts";
-import {
-  type Built,
-  changedTooOften,
-  MAX_ATTEMPTS,
-  type Sender,
-  type Target,
-  type WriteOptions,
-} from "./sender.ts";
+import type { Built, Sender, Target, WriteOptions } from "./sender.ts";
 import { executeOne } from "./slices.ts";
 import type { ThreadKnowledge } from "./thread-knowledge.ts";
 import { rowKeys } from "./write-batch.ts";
@@ -202,7 +196,7 @@ export function createRecordWriter(parts: RecordWriterParts): RecordWriter {
           afterCommit(() => sender.learn(record.threadId, outcome, built));
         });
         for (const threadId of new Set(batch.map((member) => member.ready.record.threadId))) {
-          if (attempt === MAX_ATTEMPTS) throw changedTooOften(threadId);
+          if (attempt === MAX_ATTEMPTS) throw changedTooOften(threadId, "written to");
           const known = await sender.find(threadId, undefined);
           await sender.explainRefusal({ threadId, from: [] }, known, { executor });
         }

@@ -5,6 +5,7 @@ import { ThreadConflictError } from "../errors.ts";
 import type { Executor } from "../postgres/database.ts";
 import type { Statement } from "../postgres/statement.ts";
 import type { CachedChunk, ChunkId } from "../values/codec.ts";
+import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { Remover } from "./remover.ts";
 import { sealRows } from "./sealing.ts";
 import { executeOne } from "./slices.ts";
@@ -89,9 +90,6 @@ export interface SenderParts {
   readonly cipher: Cipher | undefined;
 }
 
-/** How often a write is tried anew because the thread was pruned or recreated under it. */
-export const MAX_ATTEMPTS = 5;
-
 export function createSender(parts: SenderParts): Sender {
   const { knowledge } = parts;
 
@@ -148,7 +146,7 @@ export function createSender(parts: SenderParts): Sender {
         else note();
         return outcome;
       }
-      if (attempt === MAX_ATTEMPTS) throw changedTooOften(threadId);
+      if (attempt === MAX_ATTEMPTS) throw changedTooOften(threadId, "written to");
       await explainRefusal(target, known, options);
       stale = true;
     }
@@ -235,11 +233,5 @@ export function createSender(parts: SenderParts): Sender {
 function deleted(threadId: string, what: string): ThreadConflictError {
   return new ThreadConflictError(
     `Thread ${JSON.stringify(threadId)} ${what} while a run was writing to it; nothing was written. Start a new run to begin the thread anew.`,
-  );
-}
-
-export function changedTooOften(threadId: string): ThreadConflictError {
-  return new ThreadConflictError(
-    `Thread ${JSON.stringify(threadId)} changed ${MAX_ATTEMPTS} times while it was written to; nothing was written. Try again.`,
   );
 }

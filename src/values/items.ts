@@ -7,7 +7,7 @@ import {
   type WireContainer,
 } from "./containers.ts";
 import { containerHeader } from "./headers.ts";
-import { type Item, leavesOf } from "./leaves.ts";
+import { type Add, type Item, leavesOf } from "./leaves.ts";
 import { isLongText, textNodes } from "./long-text.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
@@ -18,29 +18,31 @@ import { locate } from "./unserialisable.ts";
 
 /** The nodes at the top of a container's tree. */
 export function liveNodes(container: LiveContainer, depth: number, memo: Memo): TreeNode[] {
-  return grouped(leavesOf(liveItems(container, depth, memo), Array.isArray(container)));
+  return grouped(
+    leavesOf(Array.isArray(container), (add) => addLive(container, depth, memo, add)),
+  );
 }
 
 /** The same for one that is in its wire form already. */
 export function wireNodes(container: WireContainer, depth: number): TreeNode[] {
-  return grouped(leavesOf(wireItems(container, depth), Array.isArray(container)));
+  return grouped(leavesOf(Array.isArray(container), (add) => addWire(container, depth, add)));
 }
 
 function keyed(key: string | null, text: string): string {
   return key === null ? text : `${JSON.stringify(key)}:${text}`;
 }
 
-function* wireItems(container: WireContainer, depth: number): Generator<Item> {
+function addWire(container: WireContainer, depth: number, add: Add): void {
   const isList = Array.isArray(container);
   for (const [index, value] of Object.entries(container)) {
     const key = isList ? null : index;
     if (isLongText(value) && depth < TREE.maxContainerDepth) {
-      yield containerNode(containerHeader('"', key), textNodes(value));
+      add(containerNode(containerHeader('"', key), textNodes(value)));
       continue;
     }
     const text = JSON.stringify(value);
-    if (!mayCut(value, text.length, depth) || !isWireContainer(value)) yield keyed(key, text);
-    else yield wireContainer(value, key, depth);
+    if (!mayCut(value, text.length, depth) || !isWireContainer(value)) add(keyed(key, text));
+    else add(wireContainer(value, key, depth));
   }
 }
 
@@ -59,16 +61,16 @@ function limitOf(container: unknown): number {
 }
 
 /** One by one: where there are many, their texts need not all exist at once. */
-function* liveItems(container: LiveContainer, depth: number, memo: Memo): Generator<Item> {
+function addLive(container: LiveContainer, depth: number, memo: Memo, add: Add): void {
   let at: string | number = 0;
   try {
     if (Array.isArray(container)) {
       for (at = 0; at < container.length; at += 1) {
-        yield liveItem(container[at], null, depth, memo);
+        add(liveItem(container[at], null, depth, memo));
       }
     } else {
       for (at of Object.keys(container)) {
-        yield liveItem(container[at], at, depth, memo);
+        add(liveItem(container[at], at, depth, memo));
       }
     }
   } catch (error) {

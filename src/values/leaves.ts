@@ -13,36 +13,36 @@ function isNode(item: Item): item is TreeNode {
   return typeof item !== "string" && (item as Piece).wire === undefined;
 }
 
-/** Puts a container's items into leaves, in their order. */
-export function leavesOf(items: Iterable<Item>, isList: boolean): TreeNode[] {
+export type Add = (item: Item) => void;
+
+/** Puts a container's items, which `fill` adds one by one, into leaves, in their order. */
+export function leavesOf(isList: boolean, fill: (add: Add) => void): TreeNode[] {
   const nodes: TreeNode[] = [];
   let run: (Piece | string)[] = [];
   let size = 0;
-  for (const item of items) {
+  const endRun = (): void => {
+    if (run.length === 0) return;
+    nodes.push(leafOf(run, isList));
+    run = [];
+    size = 0;
+  };
+  fill((item) => {
     if (isNode(item)) {
-      if (run.length > 0) nodes.push(leafOf(run, isList));
-      run = [];
-      size = 0;
+      endRun();
       nodes.push(item);
-      continue;
+      return;
     }
     const length = typeof item === "string" ? item.length : lengthOf(item);
     if (length >= TREE.ownLeaf) {
-      if (run.length > 0) nodes.push(leafOf(run, isList));
-      run = [];
-      size = 0;
+      endRun();
       nodes.push(typeof item === "string" ? textLeaf(isList, item) : ownLeaf(item, isList));
-      continue;
+      return;
     }
     size += run.length === 0 ? length : length + 1;
     run.push(item);
-    if (closesLeaf(item, length, size)) {
-      nodes.push(leafOf(run, isList));
-      run = [];
-      size = 0;
-    }
-  }
-  if (run.length > 0) nodes.push(leafOf(run, isList));
+    if (closesLeaf(item, length, size)) endRun();
+  });
+  endRun();
   return nodes;
 }
 

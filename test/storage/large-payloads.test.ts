@@ -99,8 +99,8 @@ describe.each(some)("large bytes on $name", (backend) => {
     const row = rows.find(([kind, , channel]) => kind === "value" && channel === "slices");
     expect(Buffer.compare(values.slices, payloadOf(row ?? []) as Buffer)).toBe(0);
     await expect(followed(prune).read(thread)).rejects.toMatchObject({
-      code: "CORRUPT_CHECKPOINT",
-      message: expect.stringContaining("pruned 5 times"),
+      code: "THREAD_CONFLICT",
+      message: expect.stringContaining("changed 5 times while it was read"),
     });
   });
 
