@@ -1,22 +1,23 @@
 /**
- * Writes whose chunks are too much for one statement. A statement's parameters exist three times: as rows, packed into
- * arrays, and in the driver's message. So the chunks go ahead, slice by slice, in the transaction that ends with the
- * operation itself: what is held besides the rows is a slice, and what is seen from outside is all or nothing.
+ * Writes whose chunks and values are too much for one statement. A statement's parameters exist three times: as rows,
+ * packed into arrays, and in the driver's message. So they go ahead, slice by slice, in the transaction that ends with
+ * the operation itself: what is held besides the rows is a slice, and what is seen from outside is all or nothing.
  *
- * Each slice is an operation of the same kind that has nothing but chunks. So the first one takes the lock that the
- * operation takes, with the same proof of generation and lease, and it holds until the end: nobody can prune or
+ * Each slice is an operation of the same kind that has nothing but chunks or values. So the first one takes the lock that
+ * the operation takes, with the same proof of generation and lease, and it holds until the end: nobody can prune or
  * delete in between.
  */
 import type { Executor } from "../postgres/database.ts";
-import type { ChunkRow } from "./columns.ts";
-import { sizeOf } from "./message-limit.ts";
+import type { ChunkRow, Unplaced, ValueRow } from "./columns.ts";
+import { sizeOf, weigh } from "./message-limit.ts";
 import { execute } from "./write-execute.ts";
 import type { Outcome, WriteKind, WriteOperation } from "./write-operation.ts";
 import type { WriteStatements } from "./write-statements.ts";
 
-type Chunk = Omit<ChunkRow, "n">;
+type Chunk = Unplaced<ChunkRow>;
+type Value = Unplaced<ValueRow>;
 
-/** What a slice holds at most, in characters or bytes of payloads, unless one chunk alone is larger. */
+/** What a slice holds at most, in characters or bytes of payloads, unless one of them alone is larger. */
 const SLICE = 1024 * 1024;
 
 /** The statement that takes a slice: a record's answers for records only. */
@@ -32,10 +33,8 @@ const KIND_OF_SLICE: Readonly<Record<WriteKind, WriteKind>> = {
 };
 
 /** Whether the operation needs a transaction of its own, for {@link executeOne}. */
-export function isLarge({ chunks }: WriteOperation): boolean {
-  let size = 0;
-  for (const { payload } of chunks) size += sizeOf(payload);
-  return size > SLICE;
+export function isLarge({ chunks, values }: WriteOperation): boolean {
+  return weigh(chunks) > SLICE || weigh(values) > SLICE;
 }
 
 /**
@@ -47,31 +46,38 @@ export async function executeOne(
   statements: WriteStatements,
   operation: WriteOperation,
 ): Promise<Outcome | undefined> {
-  if (!isLarge(operation)) return (await execute(executor, statements, [operation]))[0];
-  const slice = { ...operation, kind: KIND_OF_SLICE[operation.kind], floor: null };
-  for (const chunks of slicesOf(operation.chunks)) {
-    const part = { ...slice, chunks, values: [], checkpoint: null, writes: [] };
-    const [outcome] = await execute(executor, statements, [part]);
+  let rest = operation;
+  const nothing = { chunks: [], values: [], checkpoint: null, writes: [], floor: null };
+  const slice = { ...operation, kind: KIND_OF_SLICE[operation.kind], ...nothing };
+  const parts: (Pick<WriteOperation, "chunks"> | Pick<WriteOperation, "values">)[] = [];
+  if (weigh(operation.chunks) > SLICE) {
+    // In the order of their ids, which is the order within a statement: two transactions that send the same
+    // chunks wait for each other instead of deadlocking. Values are only written under the thread's lock.
+    for (const chunks of slicesOf(operation.chunks.toSorted(byId))) parts.push({ chunks });
+    rest = { ...rest, chunks: [] };
+  }
+  if (weigh(operation.values) > SLICE) {
+    for (const values of slicesOf(operation.values)) parts.push({ values });
+    rest = { ...rest, values: [] };
+  }
+  for (const part of parts) {
+    const [outcome] = await execute(executor, statements, [{ ...slice, ...part }]);
     if (outcome === undefined) return undefined;
   }
-  return (await execute(executor, statements, [{ ...operation, chunks: [] }]))[0];
+  return (await execute(executor, statements, [rest]))[0];
 }
 
-/**
- * In the order of their ids, which is the order within a statement: two transactions that send the same
- * chunks wait for each other instead of deadlocking.
- */
-function* slicesOf(chunks: readonly Chunk[]): Generator<Chunk[]> {
-  let slice: Chunk[] = [];
+function* slicesOf<R extends Chunk | Value>(rows: readonly R[]): Generator<R[]> {
+  let slice: R[] = [];
   let size = 0;
-  for (const chunk of chunks.toSorted(byId)) {
-    const length = sizeOf(chunk.payload);
+  for (const row of rows) {
+    const length = sizeOf(row.payload);
     if (slice.length > 0 && size + length > SLICE) {
       yield slice;
       slice = [];
       size = 0;
     }
-    slice.push(chunk);
+    slice.push(row);
     size += length;
   }
   if (slice.length > 0) yield slice;

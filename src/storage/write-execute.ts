@@ -2,7 +2,7 @@
 import type { Executor, Row } from "../postgres/database.ts";
 import type { Param } from "../postgres/query.ts";
 import type { Statement } from "../postgres/statement.ts";
-import { refuseTooMuch, sizeOf } from "./message-limit.ts";
+import { refuseTooMuch, weigh } from "./message-limit.ts";
 import type { Outcome, WriteOperation } from "./write-operation.ts";
 import {
   parametersOfMany,
@@ -21,7 +21,9 @@ export async function execute(
 ): Promise<(Outcome | undefined)[]> {
   const [first] = operations;
   if (first === undefined) return [];
-  refuseTooMuch(sizesOf(operations));
+  refuseTooMuch(
+    operations.map(({ chunks, values, writes }) => weigh(chunks) + weigh(values) + weigh(writes)),
+  );
   const one = statementOfOne(operations);
   if (one !== undefined) {
     const [row] = await run(executor, statements[one], parametersOfOne(operations, one));
@@ -52,14 +54,6 @@ function run(
 ): Promise<Row[]> {
   refuseTooMuch(parameters.map((one) => (Buffer.isBuffer(one) ? one.length : 0)));
   return executor.execute(statement, parameters);
-}
-
-function* sizesOf(operations: readonly WriteOperation[]): Generator<number> {
-  for (const { chunks, values, writes } of operations) {
-    for (const { payload } of chunks) yield sizeOf(payload);
-    for (const { payload } of values) yield sizeOf(payload);
-    for (const { payload } of writes) yield sizeOf(payload);
-  }
 }
 
 function outcome(row: Row): Outcome {

@@ -4,6 +4,7 @@ import type { CachedChunk } from "./cached-chunk.ts";
 import type { ChunkId } from "./chunk.ts";
 import type { LiveContainer } from "./containers.ts";
 import { type ObjectKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
+import { LongList } from "./long-list.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
 import { planOf } from "./piece.ts";
@@ -56,7 +57,10 @@ export function decodeValue(
   const { kind, isDeltaSnapshot } = parseRootHeader(text);
   return withLoads((loads) => {
     const reading = { chunks, loads, memo };
-    const content = kind === '"' ? textOf(ids, reading) : containerOf(kind, ids, reading);
+    const content =
+      kind === '"'
+        ? textOf(ids, reading)
+        : containerOf(kind, (target) => appendChunks(target, ids, reading));
     return isDeltaSnapshot ? new DeltaSnapshot(content) : content;
   });
 }
@@ -76,9 +80,17 @@ interface Reading {
   readonly memo: Memo;
 }
 
-function containerOf(kind: ObjectKind, ids: readonly ChunkId[], reading: Reading): LiveContainer {
-  const content = kind === "[" ? [] : {};
-  appendChunks(content, ids, reading);
+/** What chunks are read into. */
+type Target = LongList | Record<string, unknown>;
+
+function containerOf(kind: ObjectKind, fill: (target: Target) => void): LiveContainer {
+  if (kind === "[") {
+    const list = new LongList();
+    fill(list);
+    return list.end();
+  }
+  const content = {};
+  fill(content);
   return content;
 }
 
@@ -96,7 +108,7 @@ function textOf(ids: readonly ChunkId[], reading: Reading): string {
   return slices.join("");
 }
 
-function appendChunks(target: object, ids: readonly ChunkId[], reading: Reading): void {
+function appendChunks(target: Target, ids: readonly ChunkId[], reading: Reading): void {
   for (const id of ids) appendChunk(target, chunkIn(reading, id), reading);
 }
 
@@ -106,28 +118,30 @@ function chunkIn({ chunks }: Reading, id: ChunkId): TreeChunk {
   return chunk;
 }
 
-function appendChunk(target: object, chunk: TreeChunk, reading: Reading): void {
+function appendChunk(target: Target, chunk: TreeChunk, reading: Reading): void {
   if (chunk.children === null) appendLeaf(target, chunk, reading);
   else if (chunk.header === null) appendBelow(target, chunk, reading);
   else appendContainer(target, chunk, chunk.header, reading);
 }
 
-function appendBelow(target: object, chunk: TreeChunk, reading: Reading): void {
+function appendBelow(target: Target, chunk: TreeChunk, reading: Reading): void {
   const run = reading.chunks.below?.(chunk);
   if (run === undefined) appendChunks(target, chunk.children as readonly ChunkId[], reading);
   else for (const one of run.chunks) appendChunk(target, one as TreeChunk, reading);
 }
 
-function appendLeaf(target: object, leaf: TreeChunk, reading: Reading): void {
-  if (leaf.only !== null && Array.isArray(target)) {
+function appendLeaf(target: Target, leaf: TreeChunk, reading: Reading): void {
+  if (leaf.only !== null && target instanceof LongList) {
     target.push(fresh(leaf.only, reading));
     return;
   }
-  const { keys, elements } = leaf.content();
-  checkFit(target, leaf, keys === null);
-  if (keys === null) {
-    for (const element of elements) (target as unknown[]).push(fresh(element, reading));
+  const { keys, elements, arePrimitives } = leaf.content();
+  if (target instanceof LongList) {
+    if (keys !== null) throw misfit(leaf);
+    if (arePrimitives) target.pushRun(elements);
+    else for (const element of elements) target.push(fresh(element, reading));
   } else {
+    if (keys === null) throw misfit(leaf);
     for (let index = 0; index < elements.length; index += 1) {
       setEntry(target, keys[index] as string, fresh(elements[index] as LeafElement, reading));
     }
@@ -146,13 +160,13 @@ function fresh(element: LeafElement, { loads, memo }: Reading): unknown {
   return value;
 }
 
-function appendContainer(target: object, chunk: TreeChunk, header: string, reading: Reading): void {
+function appendContainer(target: Target, chunk: TreeChunk, header: string, reading: Reading): void {
   const { kind, key } = parseContainerHeader(header);
-  checkFit(target, chunk, key === null);
+  if (target instanceof LongList !== (key === null)) throw misfit(chunk);
   const content =
     kind === '"' ? longTextOf(chunk, key, reading) : containerBelow(chunk, kind, key, reading);
-  if (key === null) (target as unknown[]).push(content);
-  else setEntry(target, key, content);
+  if (target instanceof LongList) target.push(content);
+  else setEntry(target, key as string, content);
 }
 
 function containerBelow(
@@ -161,8 +175,7 @@ function containerBelow(
   key: string | null,
   reading: Reading,
 ): LiveContainer {
-  const content = kind === "[" ? [] : {};
-  appendBelow(content, chunk, reading);
+  const content = containerOf(kind, (target) => appendBelow(target, chunk, reading));
   reading.memo.rememberContainer(content, key, chunk);
   return content;
 }
@@ -173,7 +186,6 @@ function longTextOf(chunk: TreeChunk, key: string | null, reading: Reading): str
   return text;
 }
 
-function checkFit(target: object, chunk: TreeChunk, isList: boolean): void {
-  if (Array.isArray(target) === isList) return;
-  throw new CorruptCheckpointError(`chunk ${chunk.id} does not fit where it is used`);
+function misfit({ id }: TreeChunk): CorruptCheckpointError {
+  return new CorruptCheckpointError(`chunk ${id} does not fit where it is used`);
 }

@@ -29,8 +29,11 @@ export function createEncoder(memo: Memo): (value: unknown, place: string) => En
   };
 }
 
+const NO_CHUNKS: EncodedChunk[] = [];
+const noneUnstored = (): EncodedChunk[] => NO_CHUNKS;
+
 function whole(type: string, payload: string | Uint8Array): EncodedValue {
-  return { type, payload, chunks: null, tree: [], unstored: () => [] };
+  return { type, payload, chunks: null, tree: NO_CHUNKS, unstored: noneUnstored };
 }
 
 function encodeRoot(value: unknown, memo: Memo): EncodedValue {

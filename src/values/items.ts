@@ -18,9 +18,7 @@ import { locate } from "./unserialisable.ts";
 
 /** The nodes at the top of a container's tree. */
 export function liveNodes(container: LiveContainer, depth: number, memo: Memo): TreeNode[] {
-  return grouped(
-    leavesOf(Array.isArray(container), (add) => addLive(container, depth, memo, add)),
-  );
+  return grouped(leavesOf(Array.isArray(container), (add) => addLive(container, depth, memo, add)));
 }
 
 /** The same for one that is in its wire form already. */

@@ -58,7 +58,7 @@ function leafOf(run: readonly (Piece | string)[], isList: boolean): TreeChunk {
   const known = first.leaf;
   if (known !== null && holds(known, elements)) return known;
   const keys = isList ? null : elements.map((piece) => piece.key as string);
-  const leaf = leafChunk({ keys, elements }, textOf(run));
+  const leaf = leafChunk({ keys, elements, arePrimitives: false }, textOf(run));
   first.leaf = leaf;
   // The leaf keeps a long text until it is sent; two of them would be one too many.
   if (elements.length === 1) first.text = null;
@@ -71,12 +71,7 @@ function holds(leaf: TreeChunk, run: readonly (Piece | string)[]): boolean {
 }
 
 function textOf(run: readonly (Piece | string)[]): string {
-  let text = "";
-  for (const item of run) {
-    const entry = typeof item === "string" ? item : entryText(item);
-    text = text === "" ? entry : `${text},${entry}`;
-  }
-  return text;
+  return run.map((item) => (typeof item === "string" ? item : entryText(item))).join(",");
 }
 
 function lengthOf(piece: Piece): number {

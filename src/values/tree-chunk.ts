@@ -11,6 +11,7 @@ export type LeafElement = Piece | Exclude<Wire, object>;
 export interface LeafContent {
   readonly keys: readonly string[] | null;
   readonly elements: readonly LeafElement[];
+  readonly arePrimitives: boolean;
 }
 
 const OVERHEAD = 300;
@@ -137,17 +138,18 @@ function parseLeaf(leaf: TreeChunk, payload: string | null): LeafContent {
   if (values.length === 1) {
     const piece = parsedPiece(values[0] as Wire, keys?.[0] ?? null, payload.length - 2);
     piece.leaf = leaf;
-    return { keys, elements: [piece] };
+    return { keys, elements: [piece], arePrimitives: false };
   }
   // Of primitives alone the parsed list is kept as it is: a copy is most of what reading many numbers needs.
-  const elements: readonly LeafElement[] = values.some(isObject)
-    ? values.map((value, index) =>
+  const arePrimitives = !values.some(isObject);
+  const elements: readonly LeafElement[] = arePrimitives
+    ? (values as Exclude<Wire, object>[])
+    : values.map((value, index) =>
         isObject(value) ? parsedPiece(value, keys?.[index] ?? null, undefined) : value,
-      )
-    : (values as Exclude<Wire, object>[]);
+      );
   const [first] = elements;
   if (typeof first === "object" && first !== null) first.leaf = leaf;
-  return { keys, elements };
+  return { keys, elements, arePrimitives };
 }
 
 function isObject(wire: Wire): wire is Exclude<Wire, string | number | boolean | null> {

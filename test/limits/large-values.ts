@@ -29,13 +29,10 @@ export const LARGE_VALUES: Readonly<Record<string, (size: number) => Record<stri
   }),
   /** Ten characters a level. */
   nested: (size) => ({ big: nested(Math.ceil(size / 10)) }),
-  /** A channel for every hundred bytes. */
+  /** 10,000 channels. */
   channels: (size) =>
     Object.fromEntries(
-      Array.from({ length: Math.ceil(size / 100) }, (_, i) => [
-        `channel ${i}`,
-        text(80, String(i)),
-      ]),
+      Array.from({ length: 10_000 }, (_, i) => [`channel ${i}`, text(size / 10_000, String(i))]),
     ),
   /** Bare bytes. */
   bytes: (size) => ({ big: new Uint8Array(size).map((_, i) => i % 251) }),

@@ -42,24 +42,26 @@ test("10,000 levels are refused with the limit, and nothing is half there", asyn
   expect(Object.values(rows)).toEqual([0, 0, 0, 0, 0]);
 });
 
-/** Of the value's size, beside the value: what a put and a get may need. What they need is in docs/reliability.md. */
+/**
+ * Beside the value a put and a get need less than four times its size: `npm run torture -- --only large` shows it with
+ * 100 MB. Of smaller values, what V8 has not collected yet is a larger part.
+ */
 test.each([
-  ["one string", "string", 40_000_000, 6, undefined],
-  ["strings of a kilobyte", "strings", 20_000_000, 5, 5],
-  ["bytes", "bytes", 40_000_000, 5, 5],
-  ["1,000,000 numbers", "numbers", 10_000_000, 9, undefined],
-  ["10,000 channels", "channels", 1_000_000, 20, undefined],
-] as const)(
+  ["one string", "string", 40_000_000],
+  ["strings of a kilobyte", "strings", 20_000_000],
+  ["bytes", "bytes", 40_000_000],
+  ["1,000,000 numbers", "numbers", 10_000_000],
+  ["10,000 channels", "channels", 40_000_000],
+])(
   "%s: put and got in a few times their size",
-  async (_, kind, size, forPut, forGet) => {
+  async (_, kind, size) => {
     const place = { connString: inject("postgres")["18"], schema: open.schema };
     const put = await inAProcess(place, "put", kind, size);
     expect(put.message).toBeUndefined();
-    expect(put.bytes / size).toBeLessThan(forPut);
-    if (forGet === undefined) return;
+    expect(put.bytes / size).toBeLessThan(5);
     const get = await inAProcess(place, "get", kind, size);
     expect(get).toMatchObject({ same: true });
-    expect(get.bytes / size).toBeLessThan(forGet);
+    expect(get.bytes / size).toBeLessThan(5);
   },
   120_000,
 );

@@ -76,6 +76,25 @@ describe.each(some)("slices on $name", (backend) => {
     expect(await rowsOf(engine, thread)).toEqual(before);
   });
 
+  test("values that are large together, each in one piece, go ahead as well", async () => {
+    const thread = randomUUID();
+    const storage = engine.another();
+    const channels = Object.fromEntries(large().map((text, i) => [`channel ${i}`, text]));
+    const first = checkpoint(thread, { ...channels, list: large() });
+    // Two slices of values and two of chunks.
+    expect(await counted(storage, () => storage.put(first))).toEqual([7, 1]);
+    const read = await engine.another().read(thread, "");
+    expect(Object.fromEntries(read?.values ?? [])).toEqual(
+      Object.fromEntries(first.values.map(({ channel, value }) => [channel, value])),
+    );
+    const bad = checkpoint(thread, channels, {
+      parentId: first.checkpointId,
+      metadata: "not JSON",
+    });
+    await expect(storage.put(bad)).rejects.toMatchObject({ sqlState: "22P02" });
+    expect(await rowsOf(engine, thread)).toMatchObject({ checkpoints: 1, values: 101 });
+  });
+
   test("large pending writes and records too, alone or in the caller's transaction", async () => {
     const [thread, other] = [randomUUID(), randomUUID()];
     const storage = engine.another();

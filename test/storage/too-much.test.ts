@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-test("a gigabyte in one put is a typed error with the limit; the store goes on", async () => {
+test("a gigabyte of pending writes at once is a typed error with the limit; the store goes on", async () => {
   const thread = randomUUID();
   // A serializer that gives the same bytes again and again: it is the sum that counts.
   const bytes = new Uint8Array(70_000_000);
@@ -19,9 +19,14 @@ test("a gigabyte in one put is a typed error with the limit; the store goes on",
     dumpsTyped: async (): Promise<[string, Uint8Array]> => ["raw", bytes],
     loadsTyped: async () => "loaded",
   };
-  const values = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`channel ${i}`, i]));
-  const storage = engine.withSerde(serde);
-  const put = storage.put(checkpoint(thread, values));
+  const put = engine.withSerde(serde).putWrites({
+    threadId: thread,
+    namespace: "",
+    checkpointId: "c",
+    taskId: "task",
+    taskPath: "",
+    writes: Array.from({ length: 16 }, (_, idx) => ({ idx, channel: "x", value: idx })),
+  });
   await expect(put).rejects.toBeInstanceOf(SerializationError);
   await expect(put).rejects.toThrow(/1120000000 bytes or more; PostgreSQL takes 1073676288/);
   expect(await engine.sql("SELECT * FROM T_threads WHERE thread_id = $1", [thread])).toEqual([]);
