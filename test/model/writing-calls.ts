@@ -69,7 +69,8 @@ export async function putWrites(setting: Setting, client: Client, thread: string
   const task = random.pick(["task a", "task b"]);
   const channel = random.pick(CHANNELS);
   const long = Array.from({ length: 5 }, () => random.pick(TEXTS));
-  const value = random.pick([random.below(1000), long]);
+  const words = Array.from({ length: 60 }, () => random.pick(TEXTS)).join("");
+  const value = random.pick([random.below(1000), long, words]);
   const place = placeOf(namespace, id, task, channel === "list" ? 0 : -1);
   const text = `${channel} ${JSON.stringify(value)}`;
   await noting(

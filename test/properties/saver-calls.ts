@@ -17,7 +17,16 @@ const place = { thread: fc.nat({ max: THREADS - 1 }), namespace: fc.constantFrom
  * No channel has `undefined` for its value: that is a channel without one. `MemorySaver` cannot read a pending write
  * that is bare bytes.
  */
-const value = sharedValue.filter((one) => one !== undefined && !(one instanceof Uint8Array));
+const short = sharedValue.filter((one) => one !== undefined && !(one instanceof Uint8Array));
+/** Cut into slices, most of which all of them share. */
+const longText = fc
+  .tuple(fc.nat({ max: 9 }), fc.nat({ max: 9 }))
+  .map(([before, after]) => `${before} ${"a long text of words. ".repeat(1500)}${after}`);
+const value = fc.oneof(
+  { weight: 9, arbitrary: short },
+  { weight: 1, arbitrary: longText },
+  { weight: 1, arbitrary: longText.map((text) => ({ name: "report.md", text })) },
+);
 
 export interface Calls {
   put: { thread: number; namespace: string; parent: number; values: [string, unknown][] };
