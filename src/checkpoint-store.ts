@@ -214,6 +214,7 @@ export class PostgresCheckpointStore extends StoreTransfer implements AsyncDispo
    *
    * @throws {CheckpointNotFoundError} where there is none.
    * @throws {CorruptCheckpointError} where stored bytes are missing or are not what they were.
+   * @throws {ThreadConflictError} where the thread was pruned five times while it was read: try again.
    *
    * @example
    * ```ts

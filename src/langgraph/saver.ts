@@ -106,6 +106,7 @@ export class PostgresSaver extends BaseCheckpointSaver<number> {
    *
    * @throws {InvalidConfigError} for an unusable `thread_id`; without any, the answer is undefined.
    * @throws {CorruptCheckpointError} where stored bytes are missing or are not what they were.
+   * @throws {ThreadConflictError} where the thread was pruned five times while it was read: try again.
    */
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     const threadId = optionalThreadIdOf(config);

@@ -16,14 +16,23 @@ export function refuseTooMuch(sizes: readonly number[]): void {
   );
 }
 
-/** How many bytes the payloads of these rows have, at least. */
-export function weigh(
-  rows: readonly { readonly payload: string | number | Uint8Array | null }[],
-): number {
+type Rows = readonly { readonly payload: unknown }[];
+
+/** How many bytes the payloads of an operation have, at least. */
+export function weightOf(operation: {
+  readonly chunks: Rows;
+  readonly values: Rows;
+  readonly writes: Rows;
+}): number {
+  return weigh(operation.chunks) + weigh(operation.values) + weigh(operation.writes);
+}
+
+/** The same of some rows. */
+export function weigh(rows: Rows): number {
   return rows.reduce((sum, { payload }) => sum + sizeOf(payload), 0);
 }
 
 /** At least so many bytes. */
-export function sizeOf(payload: string | number | Uint8Array | null): number {
+export function sizeOf(payload: unknown): number {
   return typeof payload === "string" || payload instanceof Uint8Array ? payload.length : 0;
 }

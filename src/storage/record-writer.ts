@@ -13,6 +13,7 @@ import {
   valueColumns,
   versionsJson,
 } from "./channel-values.ts";
+import { weightOf } from "./message-limit.ts";
 import { checkName, encodeName } from "./names.ts";
 import { sealCheckpoint, sealRows } from "./sealing.ts";
 import type { Built, Sender, Target, WriteOptions } from "./sender.ts";
@@ -236,14 +237,14 @@ function createGroup<T>() {
         first === undefined ||
         (first.operation.kind === operation.kind &&
           members.length < MAX_OPERATIONS &&
-          length + lengthOf(operation) <= MAX_LENGTH &&
+          length + weightOf(operation) <= MAX_LENGTH &&
           !rowKeys(operation).some((key) => keys.has(key)))
       );
     },
     add(operation: WriteOperation, what: T): void {
       members.push({ operation, what });
       for (const key of rowKeys(operation)) keys.add(key);
-      length += lengthOf(operation);
+      length += weightOf(operation);
     },
     take() {
       const taken = members;
@@ -253,14 +254,6 @@ function createGroup<T>() {
       return taken;
     },
   };
-}
-
-function lengthOf({ chunks, values }: WriteOperation): number {
-  return [...chunks, ...values].reduce((sum, { payload }) => sum + payloadLength(payload), 0);
-}
-
-function payloadLength(payload: unknown): number {
-  return typeof payload === "string" || payload instanceof Uint8Array ? payload.length : 0;
 }
 
 function compare(a: string, b: string): number {

@@ -1,5 +1,5 @@
 /** Which of the operations that wait leave together. */
-import { weigh } from "./message-limit.ts";
+import { weightOf } from "./message-limit.ts";
 import type { WriteKind, WriteOperation } from "./write-operation.ts";
 
 /** What is in flight. */
@@ -42,7 +42,7 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   for (let i = 0; i < waiting.length && batch.length < MAX_OPERATIONS; ) {
     const one = waiting[i] as W;
     const { operation, keys } = one;
-    const size = weigh(operation.chunks) + weigh(operation.values) + weigh(operation.writes);
+    const size = weightOf(operation);
     const same = threads.get(operation.threadId);
     const fits =
       (company === undefined || companyOf(operation) === company) &&

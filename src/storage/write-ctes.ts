@@ -1,6 +1,6 @@
 /** The CTEs that the statements that write consist of. */
 import type { TableNames } from "../postgres/identifiers.ts";
-import { COLUMNS, width } from "./columns.ts";
+import { width } from "./columns.ts";
 import type { WriteForm } from "./write-forms.ts";
 
 /** What a lock on a thread's row must find, else the thread is left alone. */
@@ -21,7 +21,7 @@ function endOf(ms: string): string {
 
 export interface WriteCtes {
   /** The first parameters of what comes behind the chunks. */
-  readonly first: Readonly<Record<"row" | "value" | "valueOfRecord" | "writeOfStep", number>>;
+  readonly first: Readonly<Record<"row" | "value" | "writeOfStep", number>>;
   /** `t`, with the rows of threads locked for a put, or shared by those who add pending writes. */
   readonly lock: string;
   readonly lockOrCreate: string;
@@ -41,7 +41,6 @@ export function writeCtes(names: TableNames, form: WriteForm): WriteCtes {
   const first = {
     row: afterChunks,
     value: afterCheckpoint,
-    valueOfRecord: afterChunks + width(COLUMNS.records),
     writeOfStep: afterCheckpoint + width(columns.values),
   };
 

@@ -2,7 +2,7 @@
 import type { Executor, Row } from "../postgres/database.ts";
 import type { Param } from "../postgres/query.ts";
 import type { Statement } from "../postgres/statement.ts";
-import { refuseTooMuch, weigh } from "./message-limit.ts";
+import { refuseTooMuch, sizeOf, weightOf } from "./message-limit.ts";
 import type { Outcome, WriteOperation } from "./write-operation.ts";
 import {
   parametersOfMany,
@@ -21,9 +21,7 @@ export async function execute(
 ): Promise<(Outcome | undefined)[]> {
   const [first] = operations;
   if (first === undefined) return [];
-  refuseTooMuch(
-    operations.map(({ chunks, values, writes }) => weigh(chunks) + weigh(values) + weigh(writes)),
-  );
+  refuseTooMuch(operations.map(weightOf));
   const one = statementOfOne(operations);
   if (one !== undefined) {
     const [row] = await run(executor, statements[one], parametersOfOne(operations, one));
@@ -52,7 +50,7 @@ function run(
   statement: Statement,
   parameters: readonly Param[],
 ): Promise<Row[]> {
-  refuseTooMuch(parameters.map((one) => (Buffer.isBuffer(one) ? one.length : 0)));
+  refuseTooMuch(parameters.map(sizeOf));
   return executor.execute(statement, parameters);
 }
 

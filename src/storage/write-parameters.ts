@@ -24,7 +24,7 @@ export function statementOfOne(operations: readonly WriteOperation[]): Statement
   for (const { kind, threadId, checkpoint } of operations) {
     if (threadId !== first?.threadId) return undefined;
     if (kind === "writesKnown") writes += 1;
-    // A slice of a large write brings chunks alone.
+    // A slice of a large write brings no checkpoint.
     else if (kind === "putKnown" && checkpoint !== null) puts += 1;
     else return undefined;
   }

@@ -12,6 +12,7 @@
  */
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
+import { COLUMNS, width } from "./columns.ts";
 import { putRecords, RECORDS_ANSWER } from "./record-statements.ts";
 import { type WriteCtes, writeCtes } from "./write-ctes.ts";
 import { MANY, ONE } from "./write-forms.ts";
@@ -46,7 +47,7 @@ export function writeStatements(names: TableNames): WriteStatements {
   const { lock, lockOrCreate, share, chunks, values, writes } = many;
   const text = (...ctes: string[]): string => `WITH ${ctes.join(", ")}\n${answer}`;
   const records = (lockRow: string, ifExists: "replace" | "error"): string =>
-    `WITH ${[lockRow, chunks, values(many.first.valueOfRecord), ...putRecords(names, many.first.row, ifExists)].join(", ")}
+    `WITH ${[lockRow, chunks, values(many.first.row + width(COLUMNS.records)), ...putRecords(names, many.first.row, ifExists)].join(", ")}
 ${RECORDS_ANSWER}`;
   const put = ({ first, ...parts }: WriteCtes, locked: string): string =>
     text(locked, parts.chunks, parts.values(first.value), parts.checkpoints);

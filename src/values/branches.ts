@@ -47,15 +47,25 @@ export function containerNode(header: string, below: TreeNode[]): Branch {
   if (known === null || known.header !== header || !hasChildren(known, below)) {
     first.container = nodeChunk(header, below.map(idOf));
   }
-  return { chunk: first.container as TreeChunk, below };
+  const chunk = first.container as TreeChunk;
+  chunk.isOwnCut = true;
+  return { chunk, below };
 }
 
-/** A container whose chunk is known. What is below it is only made if it has to be sent. */
-export function lazyBranch(chunk: TreeChunk, below: () => TreeNode[]): Branch {
+/**
+ * The node of a container or long text whose chunk is known. What is below it is made the first time, to see that it is
+ * the same, and then only if it has to be sent.
+ */
+export function knownNode(chunk: TreeChunk, header: string, cut: () => TreeNode[]): Branch {
+  if (!chunk.isOwnCut) {
+    const below = cut();
+    if (!hasChildren(chunk, below)) return containerNode(header, below);
+    chunk.isOwnCut = true;
+  }
   return {
     chunk,
     get below() {
-      return below();
+      return cut();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { containerNode, grouped, lazyBranch, type TreeNode } from "./branches.ts";
+import { containerNode, grouped, knownNode, type TreeNode } from "./branches.ts";
 import {
   isLiveContainer,
   isWireContainer,
@@ -34,7 +34,7 @@ function addWire(container: WireContainer, depth: number, add: Add): void {
   const isList = Array.isArray(container);
   for (const [index, value] of Object.entries(container)) {
     const key = isList ? null : index;
-    if (isLongText(value) && depth < TREE.maxContainerDepth) {
+    if (isLongText(value)) {
       add(containerNode(containerHeader('"', key), textNodes(value)));
       continue;
     }
@@ -80,9 +80,7 @@ function liveItem(value: unknown, key: string | null, depth: number, memo: Memo)
   switch (typeof value) {
     case "string":
       if (value.length < TREE.ownLeaf) return keyed(key, JSON.stringify(value));
-      return isLongText(value) && depth < TREE.maxContainerDepth
-        ? longText(value, key, memo)
-        : textItem(value, key, memo);
+      return isLongText(value) ? longText(value, key, memo) : textItem(value, key, memo);
     case "number":
       // Those that JSON cannot write become records below.
       if (Number.isFinite(value) && !Object.is(value, -0)) return keyed(key, String(value));
@@ -103,11 +101,12 @@ function textItem(value: string, key: string | null, memo: Memo): Piece {
 }
 
 function longText(value: string, key: string | null, memo: Memo): TreeNode {
+  const header = containerHeader('"', key);
   const known = memo.recallLongText(value);
   if (known !== undefined && known.key === key) {
-    return lazyBranch(known.chunk, () => textNodes(value));
+    return knownNode(known.chunk, header, () => textNodes(value));
   }
-  const node = containerNode(containerHeader('"', key), textNodes(value));
+  const node = containerNode(header, textNodes(value));
   memo.rememberLongText(value, { chunk: node.chunk, key });
   return node;
 }
@@ -126,7 +125,8 @@ function objectItem(value: object, key: string | null, depth: number, memo: Memo
   if (isLive && mayCut(value, Number.POSITIVE_INFINITY, depth)) {
     const flat = memo.recallFlat(value);
     if (flat !== undefined && flat.key === key) {
-      return lazyBranch(flat.chunk, () => liveNodes(flat.content, depth + 1, memo));
+      const header = containerHeader(kindOf(value), key);
+      return knownNode(flat.chunk, header, () => liveNodes(flat.content, depth + 1, memo));
     }
     if (isSurelyLonger(value, limitOf(value))) return liveContainer(value, key, depth, memo);
   }

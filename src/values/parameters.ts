@@ -50,8 +50,8 @@ export const MAX_DEPTH = 1000;
 
 export const MEMO = {
   /**
-   * Texts of at least `TREE.ownLeaf` are remembered together with their chunk. This many characters
-   * are remembered for certain, at most twice as many in all.
+   * Texts of at least `TREE.ownLeaf` are remembered together with their chunk, and so are long texts. Of each kind
+   * this many characters are remembered for certain, and at most twice as many.
    */
   textGeneration: 8_388_608,
 } as const;

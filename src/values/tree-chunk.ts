@@ -38,6 +38,11 @@ export class TreeChunk {
   parent: TreeChunk | null = null;
   /** The container that last began with this chunk. */
   container: TreeChunk | null = null;
+  /**
+   * Of a container or long text, whether this process would cut it just so. What it has read may have been cut by other
+   * numbers, and must not be sent as something that it is not.
+   */
+  isOwnCut = false;
   /** Of a leaf with one element and no key, that element, once it is known: what most leaves of a long list are. */
   only: Piece | null = null;
 

@@ -2,7 +2,7 @@
  * `node --import tsx process.ts CONNECTION SCHEMA put|get KIND SIZE`: does it in a process of its own and prints what it
  * cost: the most memory that the process had, less what it had before.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { createPool, PostgresSaver } from "../../src/index.ts";
 import { checkpointOf, METADATA } from "../contract/material.ts";
@@ -19,14 +19,20 @@ async function put(thread: string, values: Record<string, unknown>): Promise<voi
   await saver.put(at(thread), checkpoint, METADATA, checkpoint.channel_versions);
 }
 
-/** Bytes. */
-const most = (): number => process.resourceUsage().maxRSS * 1024;
+const onLinux = process.platform === "linux";
+
+/** The most memory so far, in bytes. What `resourceUsage` says begins with what the parent had. */
+function most(): number {
+  const status = onLinux ? readFileSync("/proc/self/status", "utf8") : "";
+  const [, kilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(status) ?? [];
+  return 1024 * Number(kilobytes ?? process.resourceUsage().maxRSS);
+}
 
 /** Forgets what making the value took. Elsewhere than on Linux, less is measured than was needed. */
 function measureFromHere(): void {
   globalThis.gc?.();
   globalThis.gc?.();
-  if (process.platform === "linux") writeFileSync("/proc/self/clear_refs", "5");
+  if (onLinux) writeFileSync("/proc/self/clear_refs", "5");
 }
 
 // Code is compiled, connections are made, the statements are known.

@@ -53,7 +53,10 @@ export const anySpec: Arbitrary<Spec> = fc.record({
   snapshotFrequency: fc.constantFrom(1, 3, 100),
   stages: fc.array(
     fc.oneof(
-      fc.record({ kind: fc.constant("step" as const), size: fc.constantFrom(1, 400, 3000, 12_000) }),
+      fc.record({
+        kind: fc.constant("step" as const),
+        size: fc.constantFrom(1, 400, 3000, 12_000),
+      }),
       fc.record({ kind: fc.constant("branches" as const), width: fc.integer({ min: 2, max: 3 }) }),
       fc.record({ kind: fc.constant("choice" as const) }),
       fc.record({

@@ -1,7 +1,8 @@
 import { AIMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createValueCodec, type ValueCodec } from "../../src/values/codec.ts";
+import { chunkId } from "../../src/values/chunk.ts";
+import { createValueCodec, type StoredValue, type ValueCodec } from "../../src/values/codec.ts";
 import { anyValue } from "./support/arbitraries.ts";
 import { message as messageArbitrary } from "./support/message-arbitraries.ts";
 import { createWords } from "./support/random.ts";
@@ -405,5 +406,54 @@ describe("what was decoded belongs to the reader", () => {
   function spoil(object: object): void {
     if (Array.isArray(object)) object.splice(0, object.length, "spoilt");
     else for (const key of Object.keys(object)) (object as Loose)[key] = "spoilt";
+  }
+});
+
+describe("what is remembered is sent as it would be cut today", () => {
+  const flat = () => ({ "report.md": words(40_000), n: 1 });
+  /** The object as an entry `files`, so many containers down, each too large for a leaf. */
+  const side = words(5000);
+  const down = (depth: number, files: unknown): unknown =>
+    depth === 0 ? { files } : { inner: down(depth - 1, files), side };
+
+  test("an object that moves to a depth where long texts are whole, and back", () => {
+    for (const [from, to] of [
+      [0, 7],
+      [7, 0],
+    ] as const) {
+      const codec = createValueCodec();
+      const files = flat();
+      encodeNow(codec, down(from, files));
+      const sent = storedForm(codec, down(to, files));
+      expect(sent).toStrictEqual(freshForm(down(to, { ...files })));
+    }
+  });
+
+  /** A value read from rows that another version cut differently, then put by the codec that read it. */
+  function readThenPut(rows: Rows, root: StoredValue): [put: unknown, fresh: unknown] {
+    const codec = createValueCodec();
+    const value = codec.decode(root, rows.source());
+    return [storedForm(codec, value), freshForm(structuredClone(value))];
+  }
+
+  test("a map whose long text sits in a leaf", () => {
+    const leaf = put(JSON.stringify(flat()), null);
+    const files = put('"files":{', [leaf]);
+    const [sent, fresh] = readThenPut(rows, { type: "json", payload: "{", chunks: [files] });
+    expect(sent).toStrictEqual(fresh);
+  });
+
+  test("a long text in other slices", () => {
+    const slices = Array.from({ length: 5 }, () => put(JSON.stringify(words(10_000)), null));
+    const text = put('"text":"', slices);
+    const [sent, fresh] = readThenPut(rows, { type: "json", payload: "{", chunks: [text] });
+    expect(sent).toStrictEqual(fresh);
+  });
+
+  const rows = new Rows();
+  function put(payload: string, children: string[] | null): string {
+    const id = chunkId(payload, children);
+    rows.chunks.set(id, { id, payload, children });
+    return id;
   }
 });
