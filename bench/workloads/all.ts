@@ -6,6 +6,7 @@ import { crowd } from "./crowd.ts";
 import { crowdCalls } from "./crowd-calls.ts";
 import { deletion } from "./delete.ts";
 import { delta } from "./delta.ts";
+import { document } from "./document.ts";
 import { files } from "./files.ts";
 import { history } from "./history.ts";
 import { wide } from "./wide.ts";
@@ -15,6 +16,7 @@ export const workloads: readonly Workload[] = [
   chat,
   agent,
   files,
+  document,
   wide,
   crowd,
   crowdCalls,

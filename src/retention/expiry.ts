@@ -7,7 +7,7 @@ import { expiryStatements } from "./expiry-statements.ts";
 import { countOf } from "./freed.ts";
 import type { Selection } from "./plan.ts";
 import { countOption } from "./prune-options.ts";
-import { removeUnwanted } from "./remove.ts";
+import { tryToRemove } from "./remove.ts";
 import type { Conditions, Place } from "./round.ts";
 
 /** How `cleanupExpired` goes about it. */
@@ -37,7 +37,7 @@ const PAGE = 1000;
  */
 const IDLE = 3_600_000;
 /** Threads that somebody had locked are tried again so often, after so many milliseconds. */
-const SECOND_TRIES = 2;
+const SECOND_TRIES = 4;
 const SECOND_TRY_AFTER = 50;
 
 /** What is not expired, and what it needs; the needed ones are not seen again. */
@@ -150,12 +150,14 @@ async function sweepCheckpoints(
       report.threads += removed.expired;
       report.checkpoints += removed.checkpoints;
       for (const id of some.filter((one) => !removed.threads.includes(one))) {
-        // What is left of it now is hidden, or somebody had it; either way it is not looked at again.
+        // What is left of it now is hidden, or somebody had it; either way it is not looked at again in this attempt.
         passed.add(id);
         if (!removed.locked.includes(id)) left = true;
         else {
           const options = { guard, signal, skipLocked: true, dropEmptyAfter: IDLE };
-          report.checkpoints += (await removeUnwanted(place, id, ALIVE, options)).checkpoints;
+          const { state, freed } = await tryToRemove(place, id, ALIVE, options);
+          report.checkpoints += freed.checkpoints;
+          if (state !== "done") left = true;
         }
       }
     }

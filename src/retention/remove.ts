@@ -43,18 +43,40 @@ export async function removeUnwanted(
   selection: Selection,
   options: RemovalOptions = {},
 ): Promise<Freed> {
+  const { state, freed } = await tryToRemove(place, threadId, selection, options);
+  if (state !== "stale") return freed;
+  throw new ThreadConflictError(
+    `Thread ${JSON.stringify(threadId)} changed ${MAX_PLANS} times while it was pruned. What is there is whole; try again.`,
+  );
+}
+
+/**
+ * The same, and whether it came to its end: `left` where a condition kept it away, `stale` where the thread changed each
+ * time that a plan was made.
+ */
+export async function tryToRemove(
+  place: Place,
+  threadId: string,
+  selection: Selection,
+  options: RemovalOptions = {},
+): Promise<Removal> {
   let freed = NOTHING;
   for (let attempt = 1; attempt <= MAX_PLANS; attempt += 1) {
     options.signal?.throwIfAborted();
     const plan = await planRemoval(place, threadId, selection);
-    if (plan === undefined || (plan.doomed.length === 0 && plan.hidden.length === 0)) return freed;
+    if (plan === undefined || (plan.doomed.length === 0 && plan.hidden.length === 0)) {
+      return { state: "done", freed };
+    }
     const { state, freed: more } = await carryOut(place, plan, options);
     freed = sum(freed, more);
-    if (state !== "stale") return freed;
+    if (state !== "stale") return { state, freed };
   }
-  throw new ThreadConflictError(
-    `Thread ${JSON.stringify(threadId)} changed ${MAX_PLANS} times while it was pruned. What is there is whole; try again.`,
-  );
+  return { state: "stale", freed };
+}
+
+export interface Removal {
+  readonly state: "done" | "stale" | "left";
+  readonly freed: Freed;
 }
 
 /** What {@link removeUnwanted} would remove if nobody wrote meanwhile. */
@@ -75,11 +97,7 @@ export async function countUnwanted(
   return database.transaction(work, { deadline: LONG_DEADLINE });
 }
 
-async function carryOut(
-  place: Place,
-  plan: Plan,
-  options: RemovalOptions,
-): Promise<{ state: "done" | "stale" | "left"; freed: Freed }> {
+async function carryOut(place: Place, plan: Plan, options: RemovalOptions): Promise<Removal> {
   let freed = NOTHING;
   let { generation } = plan;
   let size = plan.inUse ? SMALLEST_ROUND : LARGEST_ROUND;

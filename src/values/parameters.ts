@@ -25,11 +25,11 @@ export const TREE = {
   /** A text that is longer than this is cut into slices, wherever a container could be cut. */
   textLimit: 16_384,
   /** A slice of a text is not closed before it is this long, */
-  minSlice: 4096,
+  minSlice: 1024,
   /** is closed after each further unit with a chance of one in this many (a power of two), */
-  meanSlice: 8192,
+  meanSlice: 2048,
   /** and always at this length. */
-  maxSlice: 32_768,
+  maxSlice: 8192,
   /** Containers inside containers, at most. Deeper ones stay whole inside a leaf. */
   maxContainerDepth: 8,
   /** The most chunk ids that a value's row or a container holds without index nodes. */

@@ -3,7 +3,7 @@ import type { RunnableConfig } from "@langchain/core/runnables";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PostgresSaver } from "../../src/index.ts";
 import type { StorageSettings } from "../../src/options.ts";
-import { cleanupExpired } from "../../src/retention/expiry.ts";
+import { cleanupExpired, sweep } from "../../src/retention/expiry.ts";
 import { startSweeper } from "../../src/retention/sweeper.ts";
 import {
   checkpointOf,
@@ -276,6 +276,46 @@ describe("case 34, on several connections", () => {
       expect(await cleanupExpired(store.another())).toEqual({ threads: 2, checkpoints: 2 });
     });
     expect(await cleanupExpired(store.storage)).toEqual({ threads: 1, checkpoints: 1 });
+  });
+
+  test("a thread that somebody has locked for a moment is tried again", async () => {
+    const config = { configurable: { thread_id: "busy" } };
+    const first = await putAll(store.saver, config, checkpointOf({ list: [long("a")] }));
+    await putAll(store.saver, first, checkpointOf({ list: [long("b")] }, { list: 2 }));
+    await store.sql(
+      "UPDATE :schema.checkpoints SET expires_at = now() - interval '1 second' WHERE checkpoint_id = $1",
+      [first.configurable?.checkpoint_id],
+    );
+    const { database, names } = store.storage;
+    const text = `SELECT thread_id FROM ${names.threads} WHERE thread_id = 'busy' FOR KEY SHARE`;
+    // The third transaction is the first that removes something of a thread in which something is alive.
+    let transactions = 0;
+    let release = () => {};
+    let held: Promise<unknown> = Promise.resolve();
+    const guard = async (): Promise<boolean> => {
+      transactions += 1;
+      if (transactions === 3) {
+        await new Promise<void>((locked) => {
+          held = database.transaction(async (tx) => {
+            await tx.execute({ name: "hold", text }, []);
+            locked();
+            await new Promise<void>((resolve) => {
+              release = resolve;
+            });
+          });
+        });
+      } else {
+        release();
+        await held;
+      }
+      return true;
+    };
+    const report = await sweep(store.another(), 100, { guard });
+    release();
+    await held;
+    expect(report).toEqual({ threads: 0, checkpoints: 1 });
+    expect(transactions).toBeGreaterThan(3);
+    expect(await store.rows()).toMatchObject({ checkpoints: 1 });
   });
 
   test("of all processes one sweeps at a time", async () => {

@@ -186,7 +186,7 @@ describe("a small change is a small write", () => {
     ]) {
       const sent = sentAfter(within(text), within(edit(text)));
       expect(sent.length).toBeLessThan(9);
-      expect(bytesOf(sent)).toBeLessThan(2 * 32_768 + 1000);
+      expect(bytesOf(sent)).toBeLessThan(3 * 8192 + 1000);
     }
   });
 
