@@ -34,6 +34,7 @@ export function sweepOf({ threads, each, longestWait }: Backlog): Campaign {
         each,
       );
       const waits = watchWaits(admin);
+      let longest = 0;
       const writing = startWriters({ connString, schema }, (i) => name(1 + (i % threads)));
       try {
         await using store = await PostgresCheckpointStore.connect({
@@ -45,8 +46,8 @@ export function sweepOf({ threads, each, longestWait }: Backlog): Campaign {
         assert.equal(checkpoints, threads * each, "what is swept is what has expired");
       } finally {
         await writing.stop(count);
+        longest = await waits.stop();
       }
-      const longest = await waits.stop();
       const { rows } = await admin.query(
         `SELECT count(*)::int AS n FROM ${schema}.checkpoints WHERE expires_at IS NOT NULL`,
       );
