@@ -110,7 +110,6 @@ export const COLUMNS: {
 };
 
 export type Unplaced<Row> = Omit<Row, "n">;
-export type WantRow = RowOf<typeof WANT>;
 export type ChunkRow = RowOf<typeof CHUNKS>;
 export type ValueRow = RowOf<typeof VALUES>;
 export type CheckpointRow = RowOf<typeof CHECKPOINTS>;
