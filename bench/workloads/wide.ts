@@ -1,7 +1,6 @@
-import { performance } from "node:perf_hooks";
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { seeded, text } from "../words.ts";
-import { THREAD } from "./turns.ts";
+import { measureOneRun } from "./one-run.ts";
 import { type Workload, workload } from "./workload.ts";
 
 const CHANNELS = 60;
@@ -43,13 +42,6 @@ export const wide: Workload = workload({
       .addConditionalEdges("fill", ({ step }) => (step < steps ? "fill" : END), ["fill", END])
       .compile({ checkpointer: open.saver });
     await context.settle();
-    const start = performance.now();
-    await graph.invoke(
-      { ...before, step: 0 },
-      { configurable: { thread_id: THREAD }, recursionLimit: steps + 5 },
-    );
-    const total = performance.now() - start;
-    const bytes = await open.bytes();
-    return { metrics: { total, ...(bytes === undefined ? {} : { bytes }) } };
+    return measureOneRun(open, graph, { ...before, step: 0 }, steps);
   },
 });

@@ -22,7 +22,7 @@ export const TREE = {
   listLimit: 1024,
   /** The same for a plain object: as an element of a list, a record is best kept in one piece. */
   objectLimit: 4096,
-  /** A text that is longer than this is cut into slices, wherever a container could be cut. */
+  /** A text that is longer than this is cut into slices: as a value, an entry or an element, however deep. */
   textLimit: 16_384,
   /** A slice of a text is not closed before it is this long, */
   minSlice: 1024,
