@@ -1,5 +1,5 @@
 import { LangGraphPostgresError } from "../errors.ts";
-import { type Checkout, checkout } from "./checkout.ts";
+import { type Checkout, connectionsOf } from "./connections.ts";
 import { type Deadline, deadlineIn } from "./deadline.ts";
 import type { DbPool } from "./driver.ts";
 import { namingFailure } from "./failures.ts";
@@ -96,6 +96,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     deadline: limit = DEFAULT_DEADLINE,
   } = options;
   const counters = { statements: 0, transactions: 0, retries: 0, errors: 0, nameless: 0 };
+  const connections = connectionsOf(pool);
   const stopListening = listenForErrors(pool);
   let inFlight = 0;
   let onIdle: (() => void) | undefined;
@@ -149,7 +150,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     execute(text, params, { retry = true, deadline: ms = limit } = {}) {
       const deadline = deadlineIn(ms);
       const once = async (named: boolean): Promise<Row[]> => {
-        const checkedOut = await checkout(pool, deadline);
+        const checkedOut = await connections.take(deadline);
         try {
           const { rows } = await runOn(checkedOut, named)(text, params, deadline);
           checkedOut.release();
@@ -169,7 +170,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     ): Promise<T> {
       const deadline = deadlineIn(ms);
       const once = async (named: boolean): Promise<T> => {
-        const checkedOut = await checkout(pool, deadline);
+        const checkedOut = await connections.take(deadline);
         counters.transactions += 1;
         return inTransaction(checkedOut, deadline, runOn(checkedOut, named), work);
       };

@@ -1,6 +1,6 @@
 import { DatabaseError } from "../errors.ts";
 import { requestCancel } from "./cancel.ts";
-import type { Checkout } from "./checkout.ts";
+import type { Checkout } from "./connections.ts";
 import { before, type Deadline, inSeconds } from "./deadline.ts";
 import type { DbQuery, DbResult, DbTypes } from "./driver.ts";
 import type { Statement } from "./statement.ts";

@@ -1,5 +1,5 @@
 import { DatabaseError, LangGraphPostgresError } from "../errors.ts";
-import type { Checkout } from "./checkout.ts";
+import type { Checkout } from "./connections.ts";
 import { type Deadline, deadlineIn } from "./deadline.ts";
 import type { DbClient } from "./driver.ts";
 import { breaksConnection, isTransient, sqlStateOf } from "./failures.ts";
