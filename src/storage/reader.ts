@@ -3,6 +3,7 @@ import type { Cipher } from "../encryption/cipher.ts";
 import { int4Array, textArray } from "../postgres/arrays.ts";
 import type { Executor, Row } from "../postgres/database.ts";
 import type { ChunkSource } from "../values/codec.ts";
+import type { Ahead, Guess } from "./ahead.ts";
 import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader, Placed } from "./chunk-loader.ts";
 import { checkFilter } from "./filter-metadata.ts";
@@ -63,6 +64,7 @@ export interface ReaderParts {
   readonly knowledge: KnowledgeStore;
   readonly loader: ChunkLoader;
   readonly cipher: Cipher | undefined;
+  readonly ahead?: Ahead | undefined;
 }
 
 /** Checkpoints a page; it bounds what a list keeps in memory. */
@@ -75,7 +77,7 @@ interface Loaded {
 }
 
 export function createReader(parts: ReaderParts): Reader {
-  const { executor, statements, knowledge, loader, cipher } = parts;
+  const { executor, statements, knowledge, loader, cipher, ahead } = parts;
   /** Begun anew when a thread was pruned between the rows and their chunks. */
   const load = async (run: () => Promise<Row[]>): Promise<Loaded[]> => {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
@@ -101,7 +103,10 @@ export function createReader(parts: ReaderParts): Reader {
     throw changedTooOften(undefined, "read");
   };
 
-  const revive = async ({ rows, generation, source }: Loaded): Promise<StoredCheckpoint> => {
+  const revive = async (
+    { rows, generation, source }: Loaded,
+    guess?: Guess,
+  ): Promise<StoredCheckpoint> => {
     const channelVersions = versionsOf(rows);
     const stored = rows.values.map(({ channel }) => ({
       checkpoint_ns: encodeName(rows.namespace),
@@ -111,7 +116,10 @@ export function createReader(parts: ReaderParts): Reader {
     knowledge.rememberValues(rows.threadId, generation, stored);
     const values = new Map<string, unknown>();
     for (const { channel, value } of rows.values) {
-      const decoded = loader.decode({ value, where: whereIn(rows, channel) }, source);
+      const ready = guess?.take(channel);
+      const decoded = ready
+        ? ready.value
+        : loader.decode({ value, where: whereIn(rows, channel) }, source);
       values.set(channel, decoded instanceof Promise ? await decoded : decoded);
     }
     const writes: StoredWrite[] = [];
@@ -159,19 +167,25 @@ export function createReader(parts: ReaderParts): Reader {
   return {
     async read(threadId, namespace, id) {
       const key = [threadId, encodeName(namespace)];
-      const [found] = await load(async () => {
-        const rows = await (id === undefined
-          ? executor.execute(statements.latest, key)
-          : executor.execute(statements.byId, [...key, encodeName(id)]));
-        if (rows.length === 0) knowledge.forget(threadId);
-        return rows;
-      });
-      return found && revive(found);
+      const guess = id === undefined ? ahead?.begin(threadId, namespace) : undefined;
+      try {
+        const [found] = await load(async () => {
+          const rows = await (id === undefined
+            ? executor.execute(statements.latest, key)
+            : executor.execute(statements.byId, [...key, encodeName(id)]));
+          if (rows.length === 0) knowledge.forget(threadId);
+          return rows;
+        });
+        guess?.check(found?.rows.values ?? []);
+        return found && (await revive(found, guess));
+      } finally {
+        guess?.end();
+      }
     },
 
     async find(run) {
       const found = await load(run);
-      return Promise.all(found.map(revive));
+      return Promise.all(found.map((one) => revive(one)));
     },
 
     async *list(query) {

@@ -12,6 +12,7 @@ import { type MigrateResult, migrate } from "../schema/migrator.ts";
 import { ensureMetadataIndex } from "../schema/optional-index.ts";
 import { explainMissingTables } from "../schema/refusals.ts";
 import { createValueCodec } from "../values/codec.ts";
+import { createAhead } from "./ahead.ts";
 import { createChunkLoader } from "./chunk-loader.ts";
 import { createDeltaHistory, type DeltaHistory } from "./delta-history.ts";
 import { withLargePayloads } from "./large-payloads.ts";
@@ -126,7 +127,8 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     checkpointTtl: ttl.checkpoints,
     cipher,
   };
-  const reader = createReader({ ...reading, loader });
+  const ahead = createAhead(codec, knowledge);
+  const reader = createReader({ ...reading, loader, ahead });
   const refresh = createRefresh(database, names, ttl);
   return {
     database,
@@ -139,7 +141,7 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     settings,
     ...reader,
     read: refresh ? refreshing(reader.read, refresh) : reader.read,
-    ...createWriter({ ...writing, send: sender.send }),
+    ...createWriter({ ...writing, send: sender.send, ahead }),
     ...createRecordWriter({ codec, sender, statements, ttl, cipher }),
     ...remover,
     readerIn(executor) {

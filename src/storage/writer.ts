@@ -1,6 +1,7 @@
 /** Putting checkpoints and pending writes: what LangGraph hands over becomes rows. */
 import type { Cipher } from "../encryption/cipher.ts";
 import type { ValueCodec } from "../values/codec.ts";
+import type { Ahead } from "./ahead.ts";
 import {
   type ChannelValue,
   type EncodedChannel,
@@ -74,10 +75,11 @@ export interface WriterParts {
   /** How long a checkpoint lives, in milliseconds. */
   readonly checkpointTtl: number | null;
   readonly cipher: Cipher | undefined;
+  readonly ahead?: Ahead | undefined;
 }
 
 export function createWriter(parts: WriterParts): Writer {
-  const { codec, send, onHead, checkpointTtl, cipher } = parts;
+  const { codec, send, onHead, checkpointTtl, cipher, ahead } = parts;
   return {
     async put(checkpoint, options) {
       const { threadId, checkpointId, parentId, within = [] } = checkpoint;
@@ -132,6 +134,8 @@ export function createWriter(parts: WriterParts): Writer {
         });
       };
       await (options?.onHead ? onHead(checkpoint, options, run) : run(options));
+      const values = encoded.map(({ place, value }) => ({ channel: place.channel, value }));
+      ahead?.put(threadId, checkpoint.namespace, values);
     },
 
     async putWrites(writes, options) {
