@@ -1,5 +1,5 @@
 import { type MessageClass, messageClassById } from "./messages.ts";
-import type { Wire, WireObject } from "./wire.ts";
+import { setEntry, type Wire, type WireObject } from "./wire.ts";
 
 /**
  * What the JSON form of a message says, worked out once: it is revived on every read, and compared
@@ -8,24 +8,42 @@ import type { Wire, WireObject } from "./wire.ts";
  */
 export interface MessagePlan {
   readonly shape: MessageShape;
-  /** The JSON forms of the shape's fields, in their order. */
-  readonly values: readonly Wire[];
+  /** The fields of the constructor, in the order of the JSON form, as JSON forms. */
+  readonly given: Readonly<WireObject>;
 }
 
 /** What messages of one class with the same fields have in common. */
 export interface MessageShape {
   readonly type: MessageClass;
-  /** Whether the class writes itself under this id. */
-  readonly isOwnId: boolean;
-  /** The fields of the constructor, in the order of the JSON form. */
+  /** Whether the class writes itself under this id, and each field once. */
+  readonly isOwn: boolean;
   readonly fields: readonly string[];
-  /** The fields by name, to be copied and filled in. */
-  readonly template: Readonly<Record<string, unknown>>;
+  /** Those of the fields that hold objects, of which every message gets its own. */
+  readonly deep: readonly string[];
+  /** Whether all fields, and all that the class would add to them, are common ones, which are compared by name. */
+  readonly isCommon: boolean;
 }
 
+/** Fields that most messages consist of. */
+const COMMON_FIELDS = [
+  "content",
+  "id",
+  "name",
+  "additional_kwargs",
+  "response_metadata",
+  "tool_calls",
+  "invalid_tool_calls",
+  "usage_metadata",
+  "tool_call_id",
+  "status",
+  "artifact",
+  "metadata",
+] as const;
+const common: ReadonlySet<string> = new Set(COMMON_FIELDS);
+
 // Most messages have no tool calls and say nothing more about themselves.
-const EMPTY_LIST: Wire[] = [];
-const EMPTY_OBJECT: WireObject = {};
+export const EMPTY_LIST: Wire[] = [];
+export const EMPTY_OBJECT: WireObject = {};
 
 /** Names of fields are data: without a bound, hostile ones would fill the memory for good. */
 const MOST_SHAPES = 1000;
@@ -38,21 +56,22 @@ export function messagePlan(wire: Wire): MessagePlan | null {
   if (!Array.isArray(id) || !isObject(kwargs) || !Object.hasOwn(wire, "kwargs")) return null;
   const type = messageClassById(id);
   if (type === undefined) return null;
-  const fields: string[] = [];
-  const values: Wire[] = [];
+  const given: WireObject = {};
   for (const key of Object.keys(kwargs)) {
-    fields.push(type.fieldOf(key));
-    values.push(canonical(kwargs[key] as Wire));
+    setEntry(given, type.fieldOf(key), canonical(kwargs[key] as Wire));
   }
-  return { shape: shapeOf(type, isSameId(id, type.id), fields), values };
+  const isOwn = isSameId(id, type.id) && Object.keys(given).length === Object.keys(kwargs).length;
+  return { shape: shapeOf(type, isOwn, given), given };
 }
 
-function shapeOf(type: MessageClass, isOwnId: boolean, fields: string[]): MessageShape {
-  const key = JSON.stringify([type.name, isOwnId, fields]);
+function shapeOf(type: MessageClass, isOwn: boolean, given: WireObject): MessageShape {
+  const fields = Object.keys(given);
+  const deep = fields.filter((field) => typeof given[field] === "object" && given[field] !== null);
+  const key = JSON.stringify([type.name, isOwn, fields, deep]);
   let shape = shapes.get(key);
   if (shape === undefined) {
-    const template = Object.fromEntries(fields.map((field) => [field, null]));
-    shape = { type, isOwnId, fields, template };
+    const isCommon = [...fields, ...type.properties].every((field) => common.has(field));
+    shape = { type, isOwn, fields, deep, isCommon };
     if (shapes.size < MOST_SHAPES) shapes.set(key, shape);
   }
   return shape;

@@ -1,7 +1,7 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptCheckpointError } from "../errors.ts";
 import { loadLangChainObject } from "./langchain-load.ts";
-import { type MessagePlan, messagePlan } from "./message-plan.ts";
+import { EMPTY_LIST, EMPTY_OBJECT, type MessagePlan, messagePlan } from "./message-plan.ts";
 import { type Reviver, reviverOf } from "./revivers.ts";
 import { setEntry, type Wire, type WireObject } from "./wire.ts";
 
@@ -37,18 +37,16 @@ export function reviveMessage(
   loads: Loads,
   position: Position = "state",
 ): unknown {
-  const { shape, values } = plan;
-  const { type, fields } = shape;
-  const given = { ...shape.template };
-  for (let index = 0; index < fields.length; index += 1) {
-    const field = fields[index] as string;
-    const value = build(values[index] as Wire, "kwargs", loads);
+  const { shape, given } = plan;
+  const fields: Record<string, unknown> = { ...given };
+  for (const field of shape.deep) {
+    const value = build(given[field] as Wire, "kwargs", loads);
     // Own already, so that even `__proto__` is an ordinary field.
-    given[field] = value;
-    if (value === undefined) delete given[field];
+    fields[field] = value;
+    if (value === undefined) delete fields[field];
   }
   try {
-    return type.create(given);
+    return shape.type.create(fields);
   } catch {
     // The class's own constructor refuses these fields, so no such message was ever put.
     return copyObject(wire as WireObject, position, loads);
@@ -90,6 +88,8 @@ async function load(wire: WireObject, position: Position): Promise<unknown> {
 
 function build(wire: Wire, position: Position, loads: Loads): unknown {
   if (typeof wire !== "object" || wire === null) return wire;
+  if (wire === EMPTY_LIST) return [];
+  if (wire === EMPTY_OBJECT) return {};
   if (Array.isArray(wire)) {
     const list: unknown[] = new Array(wire.length);
     for (let index = 0; index < wire.length; index += 1) {

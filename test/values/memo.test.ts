@@ -45,6 +45,7 @@ function createState(): State {
       [1, 2, [3, words(300)]],
       words(500),
       7,
+      new ToolMessage({ content: words(300), tool_call_id: "d" }),
       { text: words(2000), embedding: Array.from({ length: 1200 }, (_, index) => index / 7) },
     ],
     files: {
@@ -113,6 +114,18 @@ const MUTATIONS: [string, (state: State) => void][] = [
     ({ shared }) => (shared.nothing = { lc: 2, type: "undefined" }),
   ],
   ["an artifact's row", ({ messages }) => messages[4].artifact.rows[0].push(9)],
+  ["an artifact that was not there", ({ messages }) => (messages[10].artifact = { row: 1 })],
+  ["metadata that were not there", ({ messages }) => (messages[10].metadata = { page: 1 })],
+  ["usage that was not there", ({ messages }) => (messages[1].usage_metadata = { total: 1 })],
+  ["a field of its own", ({ messages }) => (messages[10].lc_kwargs.more = 1)],
+  ["a field less", ({ messages }) => delete messages[10].lc_kwargs.tool_call_id],
+  [
+    "the same fields in another order",
+    ({ messages }) => {
+      const { content, ...others } = messages[10].lc_kwargs;
+      messages[10].lc_kwargs = { ...others, content };
+    },
+  ],
   ["an artifact's length", ({ messages }) => (messages[4].artifact.rows.length = 1)],
   ["a name that was not there", ({ messages }) => (messages[1].name = "agent")],
   ["a status that was not there", ({ messages }) => (messages[4].status = "error")],
