@@ -7,7 +7,7 @@ import { type ObjectKind, parseContainerHeader, parseRootHeader } from "./header
 import { LongList } from "./long-list.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
-import { planOf } from "./piece.ts";
+import { isMessage } from "./piece.ts";
 import { type Loads, revive, reviveMessage, withLoads } from "./revive.ts";
 import { deserialize } from "./serialize.ts";
 import type { ChunkSource, StoredValue } from "./stored-value.ts";
@@ -150,9 +150,9 @@ function appendLeaf(target: Target, leaf: TreeChunk, reading: Reading): void {
 
 function fresh(element: LeafElement, { loads, memo }: Reading): unknown {
   if (typeof element !== "object" || element === null) return element;
-  const plan = planOf(element);
-  const value =
-    plan === null ? revive(element.wire, loads) : reviveMessage(plan, element.wire, loads);
+  const value = isMessage(element)
+    ? reviveMessage(element, element.wire, loads)
+    : revive(element.wire, loads);
   if (typeof value === "object" && value !== null) memo.remember(value, element);
   else if (typeof value === "string" && value.length >= TREE.ownLeaf) {
     memo.rememberText(value, element);

@@ -11,7 +11,7 @@ import { type Add, type Item, leavesOf } from "./leaves.ts";
 import { isLongText, textNodes } from "./long-text.ts";
 import type { Memo } from "./memo.ts";
 import { TREE } from "./parameters.ts";
-import { type Piece, rekeyedPiece, writtenPiece } from "./piece.ts";
+import { isMessage, type Piece, rekeyedPiece, writtenPiece } from "./piece.ts";
 import { isSurelyLonger } from "./text-length.ts";
 import { convertPart } from "./to-wire.ts";
 import { locate } from "./unserialisable.ts";
@@ -52,6 +52,10 @@ const LEAST_LIMIT = Math.min(TREE.listLimit, TREE.objectLimit);
 
 function mayCut(value: unknown, length: number, depth: number): boolean {
   return length > LEAST_LIMIT && length > limitOf(value) && depth < TREE.maxContainerDepth;
+}
+
+function mustCut({ wire, length = 0 }: Piece, depth: number): boolean {
+  return mayCut(wire, length, depth) && isWireContainer(wire);
 }
 
 function limitOf(container: unknown): number {
@@ -114,10 +118,7 @@ function longText(value: string, key: string | null, memo: Memo): TreeNode {
 function objectItem(value: object, key: string | null, depth: number, memo: Memo): Item {
   const known = memo.recall(value);
   // At another depth, what was one piece may have to be cut.
-  if (
-    known !== undefined &&
-    !(mayCut(known.wire, known.length ?? 0, depth) && isWireContainer(known.wire))
-  ) {
+  if (known !== undefined && (isMessage(known) || !mustCut(known, depth))) {
     if (known.key === key) return known;
     return remembered(value, rekeyedPiece(known, key), memo);
   }

@@ -2,7 +2,7 @@ import type { LiveContainer } from "./containers.ts";
 import { type Flat, flatOf, isStill } from "./flat.ts";
 import { matches, matchesPlan } from "./matches.ts";
 import { MEMO } from "./parameters.ts";
-import { type Piece, planOf } from "./piece.ts";
+import { isMessage, type Piece } from "./piece.ts";
 import { privateSlot } from "./private-slot.ts";
 import type { TreeChunk } from "./tree-chunk.ts";
 
@@ -42,8 +42,7 @@ export function createMemo(): Memo {
     recall(value) {
       const piece = pieces.get(value);
       if (piece === undefined) return undefined;
-      const plan = planOf(piece);
-      const isSame = plan === null ? matches(value, piece.wire) : matchesPlan(value, plan);
+      const isSame = isMessage(piece) ? matchesPlan(value, piece) : matches(value, piece.wire);
       return isSame ? piece : undefined;
     },
     remember(value, piece) {

@@ -1,4 +1,4 @@
-import { type MessagePlan, messagePlan } from "./message-plan.ts";
+import { type MessagePlan, type MessageShape, messagePlan } from "./message-plan.ts";
 import type { TreeChunk } from "./tree-chunk.ts";
 import type { Wire } from "./wire.ts";
 
@@ -19,45 +19,58 @@ export interface Piece {
   boundary: number | undefined;
   /** The leaf that begins with it, the last time it was encoded. */
   leaf: TreeChunk | null;
-  /** How it is revived and compared, if it is a message; worked out when it is first needed. */
-  plan: MessagePlan | null | undefined;
+  /** How it is revived and compared, if it is a message: a {@link MessagePlan}, worked out when it is first needed. */
+  shape: MessageShape | null | undefined;
+  given: MessagePlan["given"];
 }
+
+/** A piece that is known to be a message. */
+export type MessagePiece = Piece & MessagePlan;
 
 /** A piece of a value that was just written as `text`, which does not include the key. */
 export function writtenPiece(wire: Wire, key: string | null, text: string): Piece {
   const entry = key === null ? text : `${JSON.stringify(key)}:${text}`;
-  return {
-    wire,
-    key,
-    length: entry.length,
-    text: entry,
-    boundary: undefined,
-    leaf: null,
-    plan: undefined,
-  };
+  return piece(wire, key, entry.length, entry);
 }
 
 /** A piece of a stored leaf. */
 export function parsedPiece(wire: Wire, key: string | null, length: number | undefined): Piece {
+  return piece(wire, key, length, null);
+}
+
+// One place makes them all, so that they are all alike to the compiler.
+function piece(
+  wire: Wire,
+  key: string | null,
+  length: number | undefined,
+  text: string | null,
+): Piece {
   return {
-    wire,
+    shape: undefined,
+    given: NONE,
     key,
     length,
-    text: null,
-    boundary: undefined,
     leaf: null,
-    plan: undefined,
+    wire,
+    text,
+    boundary: undefined,
   };
 }
+
+const NONE: MessagePlan["given"] = {};
 
 /** The same value under another key. */
 export function rekeyedPiece({ wire }: Piece, key: string | null): Piece {
   return writtenPiece(wire, key, JSON.stringify(wire));
 }
 
-export function planOf(piece: Piece): MessagePlan | null {
-  if (piece.plan === undefined) piece.plan = messagePlan(piece.wire);
-  return piece.plan;
+export function isMessage(piece: Piece): piece is MessagePiece {
+  if (piece.shape === undefined) {
+    const plan = messagePlan(piece.wire);
+    piece.shape = plan === null ? null : plan.shape;
+    if (plan !== null) piece.given = plan.given;
+  }
+  return piece.shape !== null;
 }
 
 /** The piece's text, key included. */
