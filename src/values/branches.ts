@@ -21,7 +21,7 @@ export function grouped(leaves: TreeNode[]): TreeNode[] {
     const above: TreeNode[] = [];
     let start = 0;
     for (let index = 0; index < level.length; index += 1) {
-      const last = chunkOf(level[index] as TreeNode).id;
+      const last = chunkOf(level[index] as TreeNode);
       if (closesNode(last, index + 1 - start) || index === level.length - 1) {
         above.push(indexNode(level.slice(start, index + 1)));
         start = index + 1;
@@ -84,9 +84,10 @@ function hasChildren(chunk: TreeChunk, below: readonly TreeNode[]): boolean {
 }
 
 /** Whether an index node of `count` children, this one last, is closed after it. */
-function closesNode(last: ChunkId, count: number): boolean {
+function closesNode(last: TreeChunk, count: number): boolean {
   if (count < TREE.minFanout) return false;
-  return count >= TREE.maxFanout || hexDigit(last.charCodeAt(35)) % TREE.meanFanout === 0;
+  last.mayClose ??= hexDigit(last.id.charCodeAt(35)) % TREE.meanFanout === 0;
+  return last.mayClose || count >= TREE.maxFanout;
 }
 
 function hexDigit(charCode: number): number {

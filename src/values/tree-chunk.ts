@@ -26,7 +26,12 @@ const BYTES_PER_CHILD = 80;
  * Nothing in it is ever handed out: readers get copies of what a leaf holds.
  */
 export class TreeChunk {
+  // What every put looks at comes first: of a thousand leaves, each is fetched from memory anew.
+  /** Of a leaf with one element and no key, that element, once it is known: what most leaves of a long list are. */
+  only: Piece | null = null;
   readonly id: ChunkId;
+  /** Whether an index node may be closed after it, once somebody has asked. */
+  mayClose: boolean | null = null;
   readonly children: readonly ChunkId[] | null;
   /** About how many bytes it keeps alive. */
   readonly size: number;
@@ -43,8 +48,6 @@ export class TreeChunk {
    * numbers, and must not be sent as something that it is not.
    */
   isOwnCut = false;
-  /** Of a leaf with one element and no key, that element, once it is known: what most leaves of a long list are. */
-  only: Piece | null = null;
 
   #payload: string | null;
   #content: LeafContent | null;
