@@ -1,5 +1,5 @@
 import { type MessageClass, messageClassById } from "./messages.ts";
-import { setEntry, type Wire, type WireObject } from "./wire.ts";
+import type { Wire, WireObject } from "./wire.ts";
 
 /**
  * What the JSON form of a message says, worked out once: it is revived on every read, and compared
@@ -20,6 +20,8 @@ export interface MessageShape {
   readonly fields: readonly string[];
   /** Those of the fields that hold objects, of which every message gets its own. */
   readonly deep: readonly string[];
+  /** The fields by name, to be copied and filled in. */
+  readonly template: Readonly<WireObject>;
   /** Whether all fields, and all that the class would add to them, are common ones, which are compared by name. */
   readonly isCommon: boolean;
 }
@@ -56,25 +58,40 @@ export function messagePlan(wire: Wire): MessagePlan | null {
   if (!Array.isArray(id) || !isObject(kwargs) || !Object.hasOwn(wire, "kwargs")) return null;
   const type = messageClassById(id);
   if (type === undefined) return null;
-  const given: WireObject = {};
+  const values = new Map<string, Wire>();
   for (const key of Object.keys(kwargs)) {
-    setEntry(given, type.fieldOf(key), canonical(kwargs[key] as Wire));
+    values.set(type.fieldOf(key), canonical(kwargs[key] as Wire));
   }
-  const isOwn = isSameId(id, type.id) && Object.keys(given).length === Object.keys(kwargs).length;
-  return { shape: shapeOf(type, isOwn, given), given };
+  const isOwn = isSameId(id, type.id) && values.size === Object.keys(kwargs).length;
+  const shape = shapeOf(type, isOwn, values);
+  const given: WireObject = { ...shape.template };
+  // Own already, so that even `__proto__` is an ordinary field.
+  for (const [field, value] of values) given[field] = value;
+  return { shape, given };
 }
 
-function shapeOf(type: MessageClass, isOwn: boolean, given: WireObject): MessageShape {
-  const fields = Object.keys(given);
-  const deep = fields.filter((field) => typeof given[field] === "object" && given[field] !== null);
+function shapeOf(
+  type: MessageClass,
+  isOwn: boolean,
+  values: ReadonlyMap<string, Wire>,
+): MessageShape {
+  const fields = [...values.keys()];
+  const deep = fields.filter((field) => isAnyObject(values.get(field)));
   const key = JSON.stringify([type.name, isOwn, fields, deep]);
   let shape = shapes.get(key);
   if (shape === undefined) {
     const isCommon = [...fields, ...type.properties].every((field) => common.has(field));
-    shape = { type, isOwn, fields, deep, isCommon };
+    // Objects that are parsed have room for their fields and no more, and so have copies of them.
+    const text = `{${fields.map((field) => `${JSON.stringify(field)}:null`).join(",")}}`;
+    const template = JSON.parse(text) as WireObject;
+    shape = { type, isOwn, fields: Object.keys(template), deep, isCommon, template };
     if (shapes.size < MOST_SHAPES) shapes.set(key, shape);
   }
   return shape;
+}
+
+function isAnyObject(wire: Wire | undefined): boolean {
+  return typeof wire === "object" && wire !== null;
 }
 
 function canonical(value: Wire): Wire {
