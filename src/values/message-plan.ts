@@ -15,8 +15,17 @@ export interface MessagePlan {
 /** What messages of one class with the same fields have in common. */
 export interface MessageShape {
   readonly type: MessageClass;
-  /** Whether the class writes itself under this id, and each field once. */
+  /** Whether the class writes itself under this id. */
+  readonly isOwnId: boolean;
+  /** In the JSON form. */
+  readonly keys: readonly string[];
+  /** For each key, the field that it stands for. */
+  readonly fieldOfKey: readonly string[];
+  /** For each key, whether an object stands under it. */
+  readonly isDeep: readonly boolean[];
+  /** Whether the class would write each field just so. */
   readonly isOwn: boolean;
+  /** In their order. */
   readonly fields: readonly string[];
   /** Those of the fields that hold objects, of which every message gets its own. */
   readonly deep: readonly string[];
@@ -47,9 +56,9 @@ const common: ReadonlySet<string> = new Set(COMMON_FIELDS);
 export const EMPTY_LIST: Wire[] = [];
 export const EMPTY_OBJECT: WireObject = {};
 
-/** Names of fields are data: without a bound, hostile ones would fill the memory for good. */
-const MOST_SHAPES = 1000;
-const shapes = new Map<string, MessageShape>();
+/** Shapes remembered of each class, those that were met last. Names of fields are data, and there is no end of them. */
+const MOST_SHAPES = 16;
+const shapes = new Map<MessageClass, MessageShape[]>();
 
 /** The plan, or null for what is not the JSON form of a message. */
 export function messagePlan(wire: Wire): MessagePlan | null {
@@ -58,39 +67,66 @@ export function messagePlan(wire: Wire): MessagePlan | null {
   if (!Array.isArray(id) || !isObject(kwargs) || !Object.hasOwn(wire, "kwargs")) return null;
   const type = messageClassById(id);
   if (type === undefined) return null;
-  const values = new Map<string, Wire>();
-  for (const key of Object.keys(kwargs)) {
-    values.set(type.fieldOf(key), canonical(kwargs[key] as Wire));
-  }
-  const isOwn = isSameId(id, type.id) && values.size === Object.keys(kwargs).length;
-  const shape = shapeOf(type, isOwn, values);
+  const shape = shapeOf(type, isSameId(id, type.id), kwargs);
   const given: WireObject = { ...shape.template };
-  // Own already, so that even `__proto__` is an ordinary field.
-  for (const [field, value] of values) given[field] = value;
+  shape.keys.forEach((key, index) => {
+    // Own already, so that even `__proto__` is an ordinary field.
+    given[shape.fieldOfKey[index] as string] = canonical(kwargs[key] as Wire);
+  });
   return { shape, given };
 }
 
-function shapeOf(
-  type: MessageClass,
-  isOwn: boolean,
-  values: ReadonlyMap<string, Wire>,
-): MessageShape {
-  const fields = [...values.keys()];
-  const deep = fields.filter((field) => isAnyObject(values.get(field)));
-  const key = JSON.stringify([type.name, isOwn, fields, deep]);
-  let shape = shapes.get(key);
-  if (shape === undefined) {
-    const isCommon = [...fields, ...type.properties].every((field) => common.has(field));
-    // Objects that are parsed have room for their fields and no more, and so have copies of them.
-    const text = `{${fields.map((field) => `${JSON.stringify(field)}:null`).join(",")}}`;
-    const template = JSON.parse(text) as WireObject;
-    shape = { type, isOwn, fields: Object.keys(template), deep, isCommon, template };
-    if (shapes.size < MOST_SHAPES) shapes.set(key, shape);
+function shapeOf(type: MessageClass, isOwnId: boolean, kwargs: WireObject): MessageShape {
+  let known = shapes.get(type);
+  if (known === undefined) {
+    known = [];
+    shapes.set(type, known);
   }
+  const keys = Object.keys(kwargs);
+  const at = known.findIndex((shape) => shape.isOwnId === isOwnId && fits(shape, keys, kwargs));
+  if (at === 0) return known[0] as MessageShape;
+  const shape = at < 0 ? createShape(type, isOwnId, keys, kwargs) : (known[at] as MessageShape);
+  if (at > 0) known.splice(at, 1);
+  known.unshift(shape);
+  known.length = Math.min(known.length, MOST_SHAPES);
   return shape;
 }
 
-function isAnyObject(wire: Wire | undefined): boolean {
+function fits(shape: MessageShape, keys: readonly string[], kwargs: WireObject): boolean {
+  if (shape.keys.length !== keys.length) return false;
+  for (let index = 0; index < keys.length; index += 1) {
+    const key = keys[index] as string;
+    if (shape.keys[index] !== key || shape.isDeep[index] !== isDeep(kwargs[key])) return false;
+  }
+  return true;
+}
+
+function createShape(
+  type: MessageClass,
+  isOwnId: boolean,
+  keys: readonly string[],
+  kwargs: WireObject,
+): MessageShape {
+  const fieldOfKey = keys.map((key) => type.fieldOf(key));
+  // Objects that are parsed have room for their fields and no more, and so have copies of them.
+  const text = fieldOfKey.map((field) => `${JSON.stringify(field)}:null`).join(",");
+  const template = JSON.parse(`{${text}}`) as WireObject;
+  const fields = Object.keys(template);
+  return {
+    type,
+    isOwnId,
+    keys,
+    fieldOfKey,
+    isDeep: keys.map((key) => isDeep(kwargs[key])),
+    isOwn: isOwnId && fields.length === keys.length,
+    fields,
+    deep: fields.filter((field) => isDeep(kwargs[keys[fieldOfKey.lastIndexOf(field)] as string])),
+    isCommon: [...fields, ...type.properties].every((field) => common.has(field)),
+    template,
+  };
+}
+
+function isDeep(wire: Wire | undefined): boolean {
   return typeof wire === "object" && wire !== null;
 }
 
