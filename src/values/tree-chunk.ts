@@ -26,40 +26,48 @@ const BYTES_PER_CHILD = 80;
  * Nothing in it is ever handed out: readers get copies of what a leaf holds.
  */
 export class TreeChunk {
-  // What every put looks at comes first: of a thousand leaves, each is fetched from memory anew.
+  #payload: string | null;
+  #content: LeafContent | null;
+
+  // Declared and not defined, because a first read makes thousands before they are compiled. What every put looks at
+  // comes first: of a thousand leaves, each is fetched from memory anew.
+
   /** Of a leaf with one element and no key, that element, once it is known: what most leaves of a long list are. */
-  only: Piece | null = null;
-  readonly id: ChunkId;
+  declare only: Piece | null;
+  declare readonly id: ChunkId;
   /** Whether an index node may be closed after it, once somebody has asked. */
-  mayClose: boolean | null = null;
-  readonly children: readonly ChunkId[] | null;
-  /** About how many bytes it keeps alive. */
-  readonly size: number;
-  /** Characters of its payload. */
-  readonly length: number;
-  /** Characters of its payload and of all below it, once somebody has counted them. */
-  weight: number | null = null;
+  declare mayClose: boolean | null;
+  declare readonly children: readonly ChunkId[] | null;
   /** The index node that last began with this chunk: while its other children are the same, so is its id. */
-  parent: TreeChunk | null = null;
+  declare parent: TreeChunk | null;
   /** The container that last began with this chunk. */
-  container: TreeChunk | null = null;
+  declare container: TreeChunk | null;
   /**
    * Of a container or long text, whether this process would cut it just so. What it has read may have been cut by other
    * numbers, and must not be sent as something that it is not.
    */
-  isOwnCut = false;
-
-  #payload: string | null;
-  #content: LeafContent | null;
+  declare isOwnCut: boolean;
+  /** About how many bytes it keeps alive. */
+  declare readonly size: number;
+  /** Characters of its payload. */
+  declare readonly length: number;
+  /** Characters of its payload and of all below it, once somebody has counted them. */
+  declare weight: number | null;
 
   constructor(chunk: Chunk, content: LeafContent | null = null) {
-    this.id = chunk.id;
-    this.children = chunk.children;
-    this.length = chunk.payload?.length ?? 0;
-    this.size = OVERHEAD + 2 * this.length + BYTES_PER_CHILD * (chunk.children?.length ?? 0);
+    const length = chunk.payload?.length ?? 0;
     this.#payload = chunk.payload;
     this.#content = content;
-    if (content !== null) this.only = onlyElement(content);
+    this.only = content === null ? null : onlyElement(content);
+    this.id = chunk.id;
+    this.mayClose = null;
+    this.children = chunk.children;
+    this.parent = null;
+    this.container = null;
+    this.isOwnCut = false;
+    this.size = OVERHEAD + 2 * length + BYTES_PER_CHILD * (chunk.children?.length ?? 0);
+    this.length = length;
+    this.weight = null;
   }
 
   /** The row to store. */
