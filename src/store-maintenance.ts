@@ -222,7 +222,7 @@ export abstract class StoreMaintenance {
 
   /** The pool's connections: total, idle, acquired, waiting, max. */
   poolStats(): PoolStats {
-    return poolStats(this.storage.database.pool);
+    return poolStats(this.storage.database);
   }
 
   /** Counts, times and tells of an operation; a thread that is to be adopted is, first. */

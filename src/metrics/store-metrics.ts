@@ -1,5 +1,5 @@
 /** What a store has done since it was opened. */
-import type { DbPool } from "../postgres/driver.ts";
+import type { Database } from "../postgres/database.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { OperationMetrics, Operations } from "./operations.ts";
 
@@ -47,7 +47,8 @@ export interface PoolStats {
 }
 
 export function storeMetrics(storage: Storage, operations: Operations): StoreMetrics {
-  const { counters, pool } = storage.database;
+  const { database } = storage;
+  const { counters } = database;
   const { cacheHits, cacheMisses, bytesStored, bytesDeduplicated } = storage.traffic;
   return {
     operations: operations.metrics(),
@@ -58,11 +59,12 @@ export function storeMetrics(storage: Storage, operations: Operations): StoreMet
     bytesStored,
     bytesDeduplicated,
     hookErrors: operations.hookErrors,
-    pool: poolStats(pool),
+    pool: poolStats(database),
   };
 }
 
-export function poolStats(pool: DbPool): PoolStats {
-  const { totalCount: total = 0, idleCount: idle = 0, waitingCount: waiting = 0 } = pool;
+export function poolStats({ pool, kept }: Pick<Database, "pool" | "kept">): PoolStats {
+  const { totalCount: total = 0, waitingCount: waiting = 0 } = pool;
+  const idle = (pool.idleCount ?? 0) + kept();
   return { total, idle, acquired: Math.max(0, total - idle), waiting, max: pool.options?.max ?? 0 };
 }

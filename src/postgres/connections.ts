@@ -18,6 +18,8 @@ export interface Checkout {
 export interface Connections {
   /** A connection, no later than the deadline. */
   take(deadline: Deadline): Promise<Checkout>;
+  /** How many are kept, though nobody uses them. */
+  kept(): number;
 }
 
 /** A connection that was taken from the pool, and the error that it ended with, if it has. */
@@ -46,6 +48,7 @@ export function connectionsOf(pool: DbPool): Connections {
     setImmediate(giveBackAll);
   };
   return {
+    kept: () => free.length,
     async take(deadline) {
       let held = free.pop();
       while (held?.lost !== undefined) {

@@ -50,6 +50,8 @@ export interface OperationOptions {
 /** A pool with retries, deadlines and typed errors. */
 export interface Database extends Executor {
   readonly pool: DbPool;
+  /** Connections of the pool that nobody uses and that go back when the event loop turns. */
+  kept(): number;
   /** What it has done so far; a live view. */
   readonly counters: Counters;
   /**
@@ -146,6 +148,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   return {
     pool,
+    kept: connections.kept,
     counters,
     execute(text, params, { retry = true, deadline: ms = limit } = {}) {
       const deadline = deadlineIn(ms);

@@ -1,5 +1,7 @@
 /** Servers that are not there, refuse the login, have no connection free, or lose one at the wrong moment. */
+
 import { createServer } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -147,6 +149,7 @@ describe.each(servers)("$name", (backend) => {
     expect(await saver.getTuple(config)).toBeUndefined();
     await putValues(saver, { a: 1 }, config);
     expect(pool.waitingCount).toBe(0);
+    await nextTurn();
     expect(pool.idleCount).toBe(pool.totalCount);
   });
 

@@ -1,4 +1,5 @@
 /** Listing and reading: what belongs to whom, filters, old formats, and lists of any length. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Checkpoint, TASKS, uuid6 } from "@langchain/langgraph-checkpoint";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { InvalidConfigError } from "../../src/index.ts";
@@ -188,6 +189,7 @@ describe.each(backends)("$name", (backend) => {
       const again = await open.saver.getTuple(tuple.config);
       expect(again?.checkpoint.id).toBe(tuple.checkpoint.id);
       // Nothing is held while the consumer works.
+      await nextTurn();
       expect(open.pool.idleCount).toBe(open.pool.totalCount);
       seen += 1;
     }
@@ -205,6 +207,7 @@ describe.each(backends)("$name", (backend) => {
         for await (const _ of open.saver.list(config)) throw new Error("the consumer fails");
       })(),
     ).rejects.toThrow("the consumer fails");
+    await nextTurn();
     expect(open.pool.idleCount).toBe(open.pool.totalCount);
     expect(open.pool.waitingCount).toBe(0);
   });

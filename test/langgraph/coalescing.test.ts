@@ -1,6 +1,8 @@
 /** A checkpoint interval: what is skipped was never there, and what is stored is whole. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Command, MemorySaver } from "@langchain/langgraph";
 import { describe, expect, test } from "vitest";
@@ -382,7 +384,9 @@ describe("a checkpoint interval", () => {
     const store = PostgresCheckpointStore.fromPool(shaky, { schema, deadline: 1000 });
     const graph = lapsGraph({
       checkpointer: store.checkpointerWith({ checkpointInterval: 20 }),
-      onLap: (lap) => {
+      async onLap(lap) {
+        // No connection is kept from before.
+        await nextTurn();
         away ||= lap === 3;
       },
     });
