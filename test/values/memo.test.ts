@@ -282,6 +282,25 @@ describe("what was changed in place is stored", () => {
     for (const leaf of leaves) expect(leaf.cached()).toBe(source.get(leaf.id));
   });
 
+  test("messages of more shapes than are remembered are told apart, and read back", async () => {
+    const codec = createValueCodec();
+    const messages = Array.from({ length: 60 }, (_, i) => {
+      const own = { [`field${i % 20}`]: i % 3 === 0 ? { n: i } : i, [`${i}`]: "a number's name" };
+      return new HumanMessage({ content: words(400), ...own } as never) as Loose;
+    });
+    for (const change of [
+      () => undefined,
+      (message: Loose, i: number) => (message.lc_kwargs[`field${i % 20}`] = -i),
+      (message: Loose, i: number) => (message[`field${i % 20}`] = "on the message itself"),
+      (message: Loose, i: number) => delete message.lc_kwargs[i],
+    ]) {
+      messages.forEach(change);
+      expect(storedForm(codec, messages)).toStrictEqual(freshForm(messages));
+      const read = (await roundTrip(messages)) as Loose[];
+      expect(freshForm(read)).toStrictEqual(freshForm(messages));
+    }
+  });
+
   test("anything, anywhere, in any order", { timeout: 60_000 }, async () => {
     const step = fc.record({
       path: fc.array(fc.nat(), { minLength: 1, maxLength: 6 }),
