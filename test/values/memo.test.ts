@@ -114,6 +114,12 @@ const MUTATIONS: [string, (state: State) => void][] = [
     ({ shared }) => (shared.nothing = { lc: 2, type: "undefined" }),
   ],
   ["an artifact's row", ({ messages }) => messages[4].artifact.rows[0].push(9)],
+  ["empty additional_kwargs", ({ messages }) => (messages[0].additional_kwargs.more = 1)],
+  ["additional_kwargs that become a list", ({ messages }) => (messages[0].additional_kwargs = [])],
+  [
+    "an empty list of tool calls",
+    ({ messages }) => messages[1].invalid_tool_calls.push({ id: "d" }),
+  ],
   ["an artifact that was not there", ({ messages }) => (messages[10].artifact = { row: 1 })],
   ["metadata that were not there", ({ messages }) => (messages[10].metadata = { page: 1 })],
   ["usage that was not there", ({ messages }) => (messages[1].usage_metadata = { total: 1 })],
