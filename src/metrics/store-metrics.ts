@@ -65,6 +65,6 @@ export function storeMetrics(storage: Storage, operations: Operations): StoreMet
 
 export function poolStats({ pool, kept }: Pick<Database, "pool" | "kept">): PoolStats {
   const { totalCount: total = 0, waitingCount: waiting = 0 } = pool;
-  const idle = (pool.idleCount ?? 0) + kept();
+  const idle = Math.min(total, (pool.idleCount ?? 0) + kept());
   return { total, idle, acquired: Math.max(0, total - idle), waiting, max: pool.options?.max ?? 0 };
 }

@@ -1,3 +1,5 @@
+// The tests of a user may replace the global one.
+import { setImmediate } from "node:timers";
 import { DatabaseError } from "../errors.ts";
 import { before, type Deadline, inSeconds } from "./deadline.ts";
 import type { DbClient, DbPool } from "./driver.ts";
@@ -12,6 +14,8 @@ export interface Checkout {
   note(error: unknown): void;
   /** Gives the connection back. After an error that breaks connections it leaves the pool. */
   release(error?: unknown): void;
+  /** The same for one that nobody else has had in hand, and that may be used again before the event loop turns. */
+  keep(): void;
 }
 
 /** The connections of a pool, each for one operation at a time. */
@@ -25,21 +29,30 @@ export interface Connections {
 /** A connection that was taken from the pool, and the error that it ended with, if it has. */
 interface Held {
   readonly client: DbClient;
+  /** When it was taken, as `performance.now()` tells it. */
+  readonly since: number;
   lost: Error | undefined;
   readonly onError: (error: Error) => void;
 }
 
 /**
- * A connection goes back to the pool when the event loop turns, unless an operation needs it before that or a caller of
- * the pool waits. A pool hands out its connections in a later turn, and a graph whose nodes wait for nothing runs all of
- * its steps in this one: what it puts would leave only then, and nothing would be stored beside its work.
+ * A caller that never pauses would keep a connection for ever: after so many milliseconds it goes back all the same, so
+ * that the pool can replace it when it is old.
+ */
+const LONGEST = 100;
+
+/**
+ * A connection that ran a statement goes back to the pool when the event loop turns, unless an operation needs it before
+ * that or the pool needs it back. A pool hands out its connections in a later turn, and a graph whose nodes wait for
+ * nothing runs all of its steps in this one: what it puts would leave only then, and nothing would be stored beside its
+ * work.
  */
 export function connectionsOf(pool: DbPool): Connections {
   const free: Held[] = [];
   let willGiveBack = false;
   const giveBackAll = (): void => {
     willGiveBack = false;
-    for (const held of free.splice(0)) giveBack(held);
+    for (const held of free.splice(0)) giveBackQuietly(held);
   };
   const keep = (held: Held): void => {
     free.push(held);
@@ -47,16 +60,29 @@ export function connectionsOf(pool: DbPool): Connections {
     willGiveBack = true;
     setImmediate(giveBackAll);
   };
+  const mayKeep = ({ lost, since }: Held): boolean =>
+    lost === undefined &&
+    pool.waitingCount === 0 &&
+    pool.ending !== true &&
+    // Somebody has put something before each handing out, such as `beforeAcquire`.
+    !Object.hasOwn(pool, "connect") &&
+    performance.now() - since < LONGEST;
+
   return {
     kept: () => free.length,
     async take(deadline) {
       let held = free.pop();
       while (held?.lost !== undefined) {
-        giveBack(held);
+        giveBackQuietly(held);
         held = free.pop();
       }
       const taken = held ?? (await hold(pool, deadline));
       let released = false;
+      const release: Checkout["release"] = (error) => {
+        if (released) return;
+        released = true;
+        giveBack(taken, error);
+      };
       return {
         client: taken.client,
         isLost: () => taken.lost !== undefined,
@@ -65,13 +91,11 @@ export function connectionsOf(pool: DbPool): Connections {
           if (taken.lost === undefined) markIfConnectionEnded(error);
           else markTransient(error);
         },
-        release(error) {
-          if (released) return;
+        release,
+        keep() {
+          if (!mayKeep(taken)) return release();
           released = true;
-          const isFine = error === undefined && taken.lost === undefined;
-          const isWanted = (pool.waitingCount ?? 0) > 0;
-          if (isFine && !isWanted) keep(taken);
-          else giveBack(taken, error);
+          keep(taken);
         },
       };
     },
@@ -81,6 +105,7 @@ export function connectionsOf(pool: DbPool): Connections {
 async function hold(pool: DbPool, deadline: Deadline): Promise<Held> {
   const held: Held = {
     client: await connect(pool, deadline),
+    since: performance.now(),
     lost: undefined,
     // Without a listener, a connection that ends while it is in use ends the process.
     onError(error) {
@@ -89,6 +114,15 @@ async function hold(pool: DbPool, deadline: Deadline): Promise<Held> {
   };
   held.client.on?.("error", held.onError);
   return held;
+}
+
+/** No operation is there any more that could fail. */
+function giveBackQuietly(held: Held): void {
+  try {
+    giveBack(held);
+  } catch {
+    // A pool that does not take it back has it already.
+  }
 }
 
 function giveBack({ client, lost, onError }: Held, error?: unknown): void {

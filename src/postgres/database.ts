@@ -156,7 +156,7 @@ export function createDatabase(options: DatabaseOptions): Database {
         const checkedOut = await connections.take(deadline);
         try {
           const { rows } = await runOn(checkedOut, named)(text, params, deadline);
-          checkedOut.release();
+          checkedOut.keep();
           return rows;
         } catch (error) {
           checkedOut.release(error);

@@ -65,6 +65,8 @@ export interface DbPool {
   readonly idleCount?: number;
   /** Callers that wait for a connection. */
   readonly waitingCount?: number;
+  /** Whether `end` was called. */
+  readonly ending?: boolean;
   /** What the pool was told. */
   readonly options?: {
     /** Most connections that are open at once. */

@@ -2,12 +2,22 @@
  * Values put together ahead: while the server is asked for the latest checkpoint, this process has nothing to do, and
  * knows what it last saw there. If the answer names the same chunks, they are ready.
  */
+// The tests of a user may replace the global ones.
+import { clearImmediate, setImmediate } from "node:timers";
 import type { StoredValue, ValueCodec } from "../values/codec.ts";
 import type { KnowledgeStore } from "./thread-knowledge.ts";
 
 export interface Ahead {
-  /** Takes note of values of what is probably the latest checkpoint of the namespace. */
-  put(threadId: string, namespace: string, values: readonly NamedValue[]): void;
+  /**
+   * Takes note of what is probably the latest checkpoint of the namespace: the values that are new in it, and all
+   * channels that have one.
+   */
+  put(
+    threadId: string,
+    namespace: string,
+    values: readonly NamedValue[],
+    all: readonly { readonly channel: string }[],
+  ): void;
   /** Puts together what the latest checkpoint probably holds, once what is to be sent has left. */
   begin(threadId: string, namespace: string): Guess;
 }
@@ -36,7 +46,7 @@ interface Latest {
 }
 
 /** Namespaces remembered. Each holds the ids of a few chunks. */
-const MAX_LATEST = 10_000;
+const MAX_LATEST = 1000;
 
 export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead {
   const all = new Map<string, Latest>();
@@ -63,9 +73,10 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
   };
 
   return {
-    put(threadId, namespace, values) {
+    put(threadId, namespace, values, all) {
       const { trees } = latestOf(threadId, namespace);
       for (const { channel, value } of values) note(trees, channel, value);
+      forgetOthers(trees, all);
     },
 
     begin(threadId, namespace) {
@@ -81,6 +92,8 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
       if (!latest.isTrusted) clearImmediate(guessing);
       return {
         check(values) {
+          // What it would find from now on may be another reader's.
+          clearImmediate(guessing);
           const { trees } = latest;
           latest.isTrusted = values.every(({ channel, value }) => {
             const known = trees.get(channel);
@@ -91,6 +104,7 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
             if (guess !== undefined && !isSame(guess.tree, value)) ready.delete(channel);
             note(trees, channel, value);
           }
+          forgetOthers(trees, values);
         },
         take: (channel) => ready.get(channel),
         end: () => clearImmediate(guessing),
@@ -103,6 +117,15 @@ function note(trees: Map<string, StoredValue>, channel: string, value: StoredVal
   const { type, payload, chunks } = value;
   if (chunks === null) trees.delete(channel);
   else trees.set(channel, { type, payload: textOf(payload), chunks });
+}
+
+function forgetOthers(
+  trees: Map<string, StoredValue>,
+  all: readonly { readonly channel: string }[],
+): void {
+  for (const known of trees.keys()) {
+    if (!all.some(({ channel }) => channel === known)) trees.delete(known);
+  }
 }
 
 function isSame(left: StoredValue, right: StoredValue): boolean {

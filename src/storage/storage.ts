@@ -127,7 +127,7 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     checkpointTtl: ttl.checkpoints,
     cipher,
   };
-  const ahead = createAhead(codec, knowledge);
+  const ahead = cacheBytes === 0 ? undefined : createAhead(codec, knowledge);
   const reader = createReader({ ...reading, loader, ahead });
   const refresh = createRefresh(database, names, ttl);
   return {

@@ -135,7 +135,7 @@ export function createWriter(parts: WriterParts): Writer {
       };
       await (options?.onHead ? onHead(checkpoint, options, run) : run(options));
       const values = encoded.map(({ place, value }) => ({ channel: place.channel, value }));
-      ahead?.put(threadId, checkpoint.namespace, values);
+      ahead?.put(threadId, checkpoint.namespace, values, checkpoint.complete);
     },
 
     async putWrites(writes, options) {

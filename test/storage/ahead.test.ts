@@ -18,6 +18,11 @@ beforeEach(() => {
   ahead = createAhead(codec, knowledge);
 });
 
+/** Of a checkpoint that has these values. */
+function put(values: readonly NamedValue[], all = values): void {
+  ahead.put("t", "", values, all);
+}
+
 /** A value that the thread holds. */
 function stored(channel: string, value: unknown): NamedValue {
   const encoded = codec.encode(value, channel) as EncodedValue;
@@ -29,7 +34,7 @@ function stored(channel: string, value: unknown): NamedValue {
 describe("what is put together while the server is asked", () => {
   test("is what was put last, built anew for each reader", async () => {
     const value = stored("list", list("a"));
-    ahead.put("t", "", [value]);
+    put([value]);
     const guesses = [ahead.begin("t", ""), ahead.begin("t", "")];
     await nextTurn();
     for (const guess of guesses) guess.check([value]);
@@ -40,7 +45,7 @@ describe("what is put together while the server is asked", () => {
   });
 
   test("is not given where the answer holds another value", async () => {
-    ahead.put("t", "", [stored("list", list("a"))]);
+    put([stored("list", list("a"))]);
     const guess = ahead.begin("t", "");
     await nextTurn();
     guess.check([stored("list", list("b"))]);
@@ -55,7 +60,7 @@ describe("what is put together while the server is asked", () => {
       guess.check([answer]);
       return guess.take("list") !== undefined;
     };
-    ahead.put("t", "", [a]);
+    put([a]);
     expect(await guessThat(a)).toBe(true);
     expect(await guessThat(b)).toBe(false);
     expect(await guessThat(b)).toBe(false);
@@ -64,7 +69,7 @@ describe("what is put together while the server is asked", () => {
 
   test("is left alone where the answer came first, or none came", async () => {
     const value = stored("list", list("a"));
-    ahead.put("t", "", [value]);
+    put([value]);
     const guess = ahead.begin("t", "");
     guess.end();
     await nextTurn();
@@ -72,16 +77,52 @@ describe("what is put together while the server is asked", () => {
     expect(guess.take("list")).toBeUndefined();
   });
 
-  test("is of the same thread and namespace, and needs all of its chunks in memory", async () => {
+  test("is of the same thread and namespace", async () => {
     const value = stored("list", list("a"));
-    ahead.put("t", "", [value]);
+    put([value]);
     const guesses = [ahead.begin("t", "sub"), ahead.begin("other", "")];
-    knowledge.learn("t", "g2", "0");
-    guesses.push(ahead.begin("t", ""));
     await nextTurn();
     for (const guess of guesses) {
       guess.check([value]);
       expect(guess.take("list")).toBeUndefined();
     }
+  });
+
+  test("needs all of its chunks in memory", async () => {
+    const value = stored("list", list("a"));
+    put([value]);
+    knowledge.learn("t", "g2", "0");
+    const guess = ahead.begin("t", "");
+    await nextTurn();
+    guess.check([value]);
+    expect(guess.take("list")).toBeUndefined();
+  });
+
+  test("is not what was put after the answer came", async () => {
+    const [a, b] = [stored("list", list("a")), stored("list", list("b"))];
+    put([a]);
+    const guess = ahead.begin("t", "");
+    guess.check([a]);
+    // Another run's put, while this reader waits for a channel whose class has to be loaded.
+    put([b]);
+    await nextTurn();
+    expect(guess.take("list")).toBeUndefined();
+  });
+
+  test("is of no channel that the checkpoint does not have any more", async () => {
+    const [input, value] = [stored("__start__", list("in")), stored("list", list("a"))];
+    put([input]);
+    put([value], [value]);
+    const guess = ahead.begin("t", "");
+    await nextTurn();
+    guess.check([value]);
+    expect(guess.take("list")).toBeDefined();
+    expect(guess.take("__start__")).toBeUndefined();
+    const next = ahead.begin("t", "");
+    next.check([]);
+    const last = ahead.begin("t", "");
+    await nextTurn();
+    last.check([value]);
+    expect(last.take("list")).toBeUndefined();
   });
 });
