@@ -37,14 +37,16 @@ export function importing(name: string, size: Size): Campaign {
       return { shared: database, end: () => database.end() };
     },
     (database, round) =>
-      database.withFreshSaver(async (_, pool) => {
+      database.withFreshSaver(async (saver, pool) => {
+        await saver.setup();
         const from = `${database.schema}_official`;
         const official = new OfficialSaver(pool, undefined, { schema: from });
         try {
           await official.setup();
           await importAll(database, official, from, size, round);
         } finally {
-          await pool.query(`DROP SCHEMA IF EXISTS "${from}" CASCADE`);
+          // The threads of the next round have the same ids.
+          await pool.query(`DROP SCHEMA IF EXISTS "${from}", "${database.schema}" CASCADE`);
         }
       }),
   );
