@@ -52,7 +52,7 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
   const all = new Map<string, Latest>();
 
   const latestOf = (threadId: string, namespace: string): Latest => {
-    // Neither holds NUL.
+    // A thread id holds no NUL.
     const key = `${threadId}\0${namespace}`;
     const latest = all.get(key) ?? { trees: new Map(), isTrusted: true };
     all.delete(key);
