@@ -93,7 +93,7 @@ export function connectionsOf(pool: DbPool): Connections {
         },
         release,
         keep() {
-          if (!mayKeep(taken)) return release();
+          if (released || !mayKeep(taken)) return release();
           released = true;
           keep(taken);
         },

@@ -82,14 +82,14 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
     begin(threadId, namespace) {
       const latest = latestOf(threadId, namespace);
       const ready = new Map<string, { readonly tree: StoredValue; readonly value: unknown }>();
-      const guessing = setImmediate(() => {
+      const work = (): void => {
         for (const [channel, tree] of latest.trees) {
           const value = putTogether(threadId, tree);
           if (value instanceof Promise) value.catch(() => {});
           else if (value !== undefined) ready.set(channel, { tree, value });
         }
-      });
-      if (!latest.isTrusted) clearImmediate(guessing);
+      };
+      const guessing = latest.isTrusted ? setImmediate(work) : undefined;
       return {
         check(values) {
           // What it would find from now on may be another reader's.

@@ -134,8 +134,12 @@ export function createWriter(parts: WriterParts): Writer {
         });
       };
       await (options?.onHead ? onHead(checkpoint, options, run) : run(options));
-      const values = encoded.map(({ place, value }) => ({ channel: place.channel, value }));
-      ahead?.put(threadId, checkpoint.namespace, values, checkpoint.complete);
+      ahead?.put(
+        threadId,
+        checkpoint.namespace,
+        encoded.map(({ place, value }) => ({ channel: place.channel, value })),
+        checkpoint.complete,
+      );
     },
 
     async putWrites(writes, options) {

@@ -56,6 +56,7 @@ function matchesCommon(message: LiveMessage, { shape: { fields }, given }: Messa
   );
 }
 
+/** What most fields hold is told here, on the short way; all else by {@link matchesPart}. */
 function isField(value: unknown, wire: Wire | undefined): boolean {
   if (value === wire) return value !== 0 || !Object.is(value, -0);
   if (wire === EMPTY_LIST) return Array.isArray(value) && value.length === 0;

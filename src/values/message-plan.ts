@@ -35,8 +35,8 @@ export interface MessageShape {
   readonly isCommon: boolean;
 }
 
-/** Fields that most messages consist of. */
-const COMMON_FIELDS = [
+/** Fields that most messages consist of. Each has a line in `matchesCommon` of matches.ts. */
+const COMMON_FIELDS: ReadonlySet<string> = new Set([
   "content",
   "id",
   "name",
@@ -49,8 +49,7 @@ const COMMON_FIELDS = [
   "status",
   "artifact",
   "metadata",
-] as const;
-const common: ReadonlySet<string> = new Set(COMMON_FIELDS);
+]);
 
 // Most messages have no tool calls and say nothing more about themselves.
 export const EMPTY_LIST: Wire[] = [];
@@ -121,7 +120,7 @@ function createShape(
     isOwn: isOwnId && fields.length === keys.length,
     fields,
     deep: fields.filter((field) => isDeep(kwargs[keys[fieldOfKey.lastIndexOf(field)] as string])),
-    isCommon: [...fields, ...type.properties].every((field) => common.has(field)),
+    isCommon: [...fields, ...type.properties].every((field) => COMMON_FIELDS.has(field)),
     template,
   };
 }

@@ -113,18 +113,6 @@ export interface LiveMessage {
   readonly lc_namespace: readonly string[];
   readonly lc_kwargs: Record<string, unknown>;
   readonly toJSON: unknown;
-  readonly content?: unknown;
-  readonly id?: unknown;
-  readonly name?: unknown;
-  readonly additional_kwargs?: unknown;
-  readonly response_metadata?: unknown;
-  readonly tool_calls?: unknown;
-  readonly invalid_tool_calls?: unknown;
-  readonly usage_metadata?: unknown;
-  readonly tool_call_id?: unknown;
-  readonly status?: unknown;
-  readonly artifact?: unknown;
-  readonly metadata?: unknown;
   readonly [field: string]: unknown;
 }
 

@@ -38,6 +38,8 @@ export function parsedPiece(wire: Wire, key: string | null, length: number | und
   return piece(wire, key, length, null);
 }
 
+const NONE: MessagePlan["given"] = {};
+
 // One place makes them all, so that they are all alike to the compiler.
 function piece(
   wire: Wire,
@@ -56,8 +58,6 @@ function piece(
     boundary: undefined,
   };
 }
-
-const NONE: MessagePlan["given"] = {};
 
 /** The same value under another key. */
 export function rekeyedPiece({ wire }: Piece, key: string | null): Piece {

@@ -1,5 +1,4 @@
 /** Servers that are not there, refuse the login, have no connection free, or lose one at the wrong moment. */
-
 import { createServer } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";

@@ -1,5 +1,4 @@
 /** A checkpoint interval: what is skipped was never there, and what is stored is whole. */
-
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
