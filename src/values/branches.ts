@@ -1,4 +1,5 @@
 import type { ChunkId } from "./chunk.ts";
+import { messageRun } from "./message-run.ts";
 import { TREE } from "./parameters.ts";
 import { nodeChunk, TreeChunk } from "./tree-chunk.ts";
 
@@ -16,20 +17,39 @@ export function chunkOf(node: TreeNode): TreeChunk {
 
 /** Groups nodes into index nodes until few enough are left for a row. */
 export function grouped(leaves: TreeNode[]): TreeNode[] {
-  let level = leaves;
-  while (level.length > TREE.maxRootIds) {
-    const above: TreeNode[] = [];
-    let start = 0;
-    for (let index = 0; index < level.length; index += 1) {
-      const last = chunkOf(level[index] as TreeNode);
-      if (closesNode(last, index + 1 - start) || index === level.length - 1) {
-        above.push(indexNode(level.slice(start, index + 1)));
-        start = index + 1;
-      }
-    }
-    level = above;
+  return group(leaves, true);
+}
+
+function group(nodes: TreeNode[], areLeaves: boolean): TreeNode[] {
+  if (nodes.length <= TREE.maxRootIds) {
+    const level = areLeaves ? nodes.flatMap(leavesOfRun) : nodes;
+    if (level.length <= TREE.maxRootIds) return level;
   }
-  return level;
+  const above: TreeNode[] = [];
+  let open: TreeNode[] = [];
+  const add = (node: TreeNode): void => {
+    open.push(node);
+    if (closesNode(chunkOf(node), open.length)) close();
+  };
+  const close = (): void => {
+    above.push(indexNode(open));
+    open = [];
+  };
+  for (const node of nodes) {
+    if (!areLeaves || !isRunNode(node)) add(node);
+    else if (open.length === 0) above.push(node);
+    else node.below.forEach(add);
+  }
+  if (open.length > 0) close();
+  return group(above, false);
+}
+
+function isRunNode(node: TreeNode): node is Branch {
+  return !(node instanceof TreeChunk) && node.chunk.header === null;
+}
+
+function leavesOfRun(node: TreeNode): readonly TreeNode[] {
+  return isRunNode(node) ? node.below : [node];
 }
 
 function indexNode(below: TreeNode[]): Branch {
@@ -37,7 +57,19 @@ function indexNode(below: TreeNode[]): Branch {
   if (first.parent === null || !hasChildren(first.parent, below)) {
     first.parent = nodeChunk(null, below.map(idOf));
   }
-  return { chunk: first.parent, below };
+  const node = { chunk: first.parent, below };
+  if (node.chunk.messages === undefined) rememberRun(node);
+  return node;
+}
+
+/** Makes the messages below an index node known to it, if this process would close it just there. */
+export function rememberRun(node: Branch): void {
+  const { chunk, below } = node;
+  const isClosed = below.every(
+    (one, index) => closesNode(chunkOf(one), index + 1) === (index === below.length - 1),
+  );
+  chunk.messages = isClosed ? messageRun(node) : null;
+  chunkOf(below[0] as TreeNode).parent = chunk;
 }
 
 /** The chunk of an array or object that is itself an element or entry. */

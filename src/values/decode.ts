@@ -1,13 +1,16 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptCheckpointError } from "../errors.ts";
+import { rememberRun } from "./branches.ts";
 import type { CachedChunk } from "./cached-chunk.ts";
 import type { ChunkId } from "./chunk.ts";
 import type { LiveContainer } from "./containers.ts";
 import { type ObjectKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
 import { LongList } from "./long-list.ts";
 import type { Memo } from "./memo.ts";
+import type { MessagePlan, MessageShape } from "./message-plan.ts";
+import type { MessageRun } from "./message-run.ts";
 import { TREE } from "./parameters.ts";
-import { isMessage } from "./piece.ts";
+import { isMessage, type MessagePiece } from "./piece.ts";
 import { type Loads, revive, reviveMessage, withLoads } from "./revive.ts";
 import { deserialize } from "./serialize.ts";
 import type { ChunkSource, StoredValue } from "./stored-value.ts";
@@ -125,9 +128,32 @@ function appendChunk(target: Target, chunk: TreeChunk, reading: Reading): void {
 }
 
 function appendBelow(target: Target, chunk: TreeChunk, reading: Reading): void {
-  const run = reading.chunks.below?.(chunk);
-  if (run === undefined) appendChunks(target, chunk.children as readonly ChunkId[], reading);
-  else for (const one of run.chunks) appendChunk(target, one as TreeChunk, reading);
+  if (chunk.messages && target instanceof LongList) {
+    appendMessages(target, chunk.messages, reading);
+    return;
+  }
+  const below = reading.chunks.below?.(chunk)?.chunks as TreeChunk[] | undefined;
+  if (below === undefined) {
+    appendChunks(target, chunk.children as readonly ChunkId[], reading);
+    return;
+  }
+  for (const one of below) appendChunk(target, one, reading);
+  if (chunk.messages === undefined && chunk.header === null) rememberRun({ chunk, below });
+}
+
+function appendMessages(
+  target: LongList,
+  { pieces, shapes, givens }: MessageRun,
+  { loads, memo }: Reading,
+): void {
+  for (let index = 0; index < pieces.length; index += 1) {
+    const piece = pieces[index] as MessagePiece;
+    const shape = shapes[index] as MessageShape;
+    const given = givens[index] as MessagePlan["given"];
+    const value = reviveMessage(shape, given, piece, loads);
+    memo.remember(value, piece);
+    target.push(value);
+  }
 }
 
 function appendLeaf(target: Target, leaf: TreeChunk, reading: Reading): void {
@@ -151,7 +177,7 @@ function appendLeaf(target: Target, leaf: TreeChunk, reading: Reading): void {
 function fresh(element: LeafElement, { loads, memo }: Reading): unknown {
   if (typeof element !== "object" || element === null) return element;
   const value = isMessage(element)
-    ? reviveMessage(element, element.wire, loads)
+    ? reviveMessage(element.shape, element.given, element, loads)
     : revive(element.wire, loads);
   if (typeof value === "object" && value !== null) memo.remember(value, element);
   else if (typeof value === "string" && value.length >= TREE.ownLeaf) {

@@ -67,8 +67,10 @@ function addLive(container: LiveContainer, depth: number, memo: Memo, add: Add):
   let at: string | number = 0;
   try {
     if (Array.isArray(container)) {
-      for (at = 0; at < container.length; at += 1) {
-        add(liveItem(container[at], null, depth, memo));
+      for (at = 0; at < container.length; ) {
+        const run = memo.recallRun(container, at);
+        add(run ?? liveItem(container[at], null, depth, memo));
+        at += run === undefined ? 1 : run.pieces.length;
       }
     } else {
       for (at of Object.keys(container)) {

@@ -1,21 +1,29 @@
 import type { TreeNode } from "./branches.ts";
+import type { MessageRun } from "./message-run.ts";
 import { TREE } from "./parameters.ts";
-import { entryText, type Piece } from "./piece.ts";
+import { entryText, lengthOf, type Piece } from "./piece.ts";
 import { leafChunk, type TreeChunk, textLeaf } from "./tree-chunk.ts";
 
 /**
- * What a container is made of: a piece, the text of an element or entry that is not remembered, or
- * a container's chunk.
+ * What a container is made of: a piece, the text of an element or entry that is not remembered, a
+ * container's chunk, or a run of messages at once.
  */
-export type Item = Piece | string | TreeNode;
+export type Item = Piece | string | TreeNode | MessageRun;
 
-function isNode(item: Item): item is TreeNode {
+function isNode(item: Item): item is TreeNode | MessageRun {
   return typeof item !== "string" && (item as Piece).wire === undefined;
+}
+
+function isRun(item: TreeNode | MessageRun): item is MessageRun {
+  return (item as MessageRun).pieces !== undefined;
 }
 
 export type Add = (item: Item) => void;
 
-/** Puts a container's items, which `fill` adds one by one, into leaves, in their order. */
+/**
+ * Puts a container's items, which `fill` adds one by one, into leaves, in their order. Where a run
+ * of messages is cut as it was, its index node stands for them.
+ */
 export function leavesOf(isList: boolean, fill: (add: Add) => void): TreeNode[] {
   const nodes: TreeNode[] = [];
   let run: (Piece | string)[] = [];
@@ -26,10 +34,17 @@ export function leavesOf(isList: boolean, fill: (add: Add) => void): TreeNode[] 
     run = [];
     size = 0;
   };
-  fill((item) => {
+  const add = (item: Item): void => {
     if (isNode(item)) {
+      if (isRun(item)) {
+        const isCutElsewhere = item.endsShort || (item.startsShort && run.length > 0);
+        if (isCutElsewhere) {
+          item.pieces.forEach(add);
+          return;
+        }
+      }
       endRun();
-      nodes.push(item);
+      nodes.push(isRun(item) ? item.node : item);
       return;
     }
     const length = typeof item === "string" ? item.length : lengthOf(item);
@@ -41,7 +56,8 @@ export function leavesOf(isList: boolean, fill: (add: Add) => void): TreeNode[] 
     size += run.length === 0 ? length : length + 1;
     run.push(item);
     if (closesLeaf(item, length, size)) endRun();
-  });
+  };
+  fill(add);
   endRun();
   return nodes;
 }
@@ -72,15 +88,6 @@ function holds(leaf: TreeChunk, run: readonly (Piece | string)[]): boolean {
 
 function textOf(run: readonly (Piece | string)[]): string {
   return run.map((item) => (typeof item === "string" ? item : entryText(item))).join(",");
-}
-
-function lengthOf(piece: Piece): number {
-  if (piece.length === undefined) {
-    const text = entryText(piece);
-    piece.length = text.length;
-    if (text.length < TREE.ownLeaf) piece.text = text;
-  }
-  return piece.length;
 }
 
 const CHANCE_PER_UNIT = 2 ** 32 / TREE.meanSharedLeaf;

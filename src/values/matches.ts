@@ -1,4 +1,10 @@
-import { EMPTY_LIST, EMPTY_OBJECT, type MessagePlan, messagePlan } from "./message-plan.ts";
+import {
+  EMPTY_LIST,
+  EMPTY_OBJECT,
+  type MessagePlan,
+  type MessageShape,
+  messagePlan,
+} from "./message-plan.ts";
 import { isOrdinary, type LiveMessage, messageClassOf } from "./messages.ts";
 import { convertPart } from "./to-wire.ts";
 import { isPlain, type Wire, type WireObject } from "./wire.ts";
@@ -17,13 +23,24 @@ export function matches(value: unknown, wire: Wire): boolean {
 }
 
 /** Whether the message would be written as the JSON form that the plan was made of. */
-export function matchesPlan(value: object, plan: MessagePlan): boolean {
+export function matchesPlan(value: object, { shape, given }: MessagePlan): boolean {
+  return matchesMessage(value, shape, given);
+}
+
+/** The same with the plan's parts; `false` for what is no object. */
+export function matchesMessage(
+  value: unknown,
+  shape: MessageShape,
+  given: MessagePlan["given"],
+): boolean {
   try {
-    const { type, isOwn, isCommon } = plan.shape;
+    const { type, isOwn, isCommon } = shape;
     if (!isOwn || Object.getPrototypeOf(value) !== type.prototype) return false;
     const message = value as LiveMessage;
     if (!isOrdinary(message, type)) return false;
-    return (isCommon && matchesCommon(message, plan)) || matchesFields(message, plan);
+    return (
+      (isCommon && matchesCommon(message, shape, given)) || matchesFields(message, shape, given)
+    );
   } catch {
     return false;
   }
@@ -33,7 +50,11 @@ export function matchesPlan(value: object, plan: MessagePlan): boolean {
  * Whether the message has the fields that it was made of and no other of the common ones. By name, because that is
  * several times faster; `false` promises nothing.
  */
-function matchesCommon(message: LiveMessage, { shape: { fields }, given }: MessagePlan): boolean {
+function matchesCommon(
+  message: LiveMessage,
+  { fields }: MessageShape,
+  given: MessagePlan["given"],
+): boolean {
   let count = 0;
   for (const field in message.lc_kwargs) {
     if (fields[count] !== field) return false;
@@ -70,7 +91,11 @@ function isEmptyObject(value: unknown): boolean {
   return true;
 }
 
-function matchesFields(message: LiveMessage, { shape, given }: MessagePlan): boolean {
+function matchesFields(
+  message: LiveMessage,
+  shape: MessageShape,
+  given: MessagePlan["given"],
+): boolean {
   const { type, fields } = shape;
   const kwargs = message.lc_kwargs;
   let index = 0;

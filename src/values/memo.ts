@@ -1,6 +1,8 @@
 import type { LiveContainer } from "./containers.ts";
 import { type Flat, flatOf, isStill } from "./flat.ts";
-import { matches, matchesPlan } from "./matches.ts";
+import { matches, matchesMessage, matchesPlan } from "./matches.ts";
+import type { MessagePlan, MessageShape } from "./message-plan.ts";
+import type { MessageRun } from "./message-run.ts";
 import { MEMO } from "./parameters.ts";
 import { isMessage, type Piece } from "./piece.ts";
 import { privateSlot } from "./private-slot.ts";
@@ -14,6 +16,8 @@ import type { TreeChunk } from "./tree-chunk.ts";
 export interface Memo {
   /** The piece that the value still is, to the last byte; undefined if it changed or is unknown. */
   recall(value: object): Piece | undefined;
+  /** The run of messages that begins with this element of the list, if all of them are still the same. */
+  recallRun(list: readonly unknown[], at: number): MessageRun | undefined;
   recallText(value: string): Piece | undefined;
   /** The same for a text that is cut into slices. */
   recallLongText(value: string): LongText | undefined;
@@ -32,6 +36,8 @@ export interface LongText {
   readonly key: string | null;
 }
 
+type Given = MessagePlan["given"];
+
 const pieces = privateSlot<Piece>();
 const flats = privateSlot<Flat>();
 
@@ -44,6 +50,20 @@ export function createMemo(): Memo {
       if (piece === undefined) return undefined;
       const isSame = isMessage(piece) ? matchesPlan(value, piece) : matches(value, piece.wire);
       return isSame ? piece : undefined;
+    },
+    recallRun(list, at) {
+      const first = list[at];
+      if (typeof first !== "object" || first === null) return undefined;
+      const piece = pieces.get(first);
+      const run = piece?.leaf?.parent?.messages;
+      if (!run || run.pieces[0] !== piece) return undefined;
+      const { shapes, givens } = run;
+      if (list.length - at < shapes.length) return undefined;
+      for (let index = 0; index < shapes.length; index += 1) {
+        const shape = shapes[index] as MessageShape;
+        if (!matchesMessage(list[at + index], shape, givens[index] as Given)) return undefined;
+      }
+      return run;
     },
     remember(value, piece) {
       pieces.set(value, piece);

@@ -1,4 +1,5 @@
 import { type MessagePlan, type MessageShape, messagePlan } from "./message-plan.ts";
+import { TREE } from "./parameters.ts";
 import type { TreeChunk } from "./tree-chunk.ts";
 import type { Wire } from "./wire.ts";
 
@@ -71,6 +72,16 @@ export function isMessage(piece: Piece): piece is MessagePiece {
     if (plan !== null) piece.given = plan.given;
   }
   return piece.shape !== null;
+}
+
+/** The length of the piece's text, key included. */
+export function lengthOf(piece: Piece): number {
+  if (piece.length === undefined) {
+    const text = entryText(piece);
+    piece.length = text.length;
+    if (text.length < TREE.ownLeaf) piece.text = text;
+  }
+  return piece.length;
 }
 
 /** The piece's text, key included. */

@@ -1,7 +1,13 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptCheckpointError } from "../errors.ts";
 import { loadLangChainObject } from "./langchain-load.ts";
-import { EMPTY_LIST, EMPTY_OBJECT, type MessagePlan, messagePlan } from "./message-plan.ts";
+import {
+  EMPTY_LIST,
+  EMPTY_OBJECT,
+  type MessagePlan,
+  type MessageShape,
+  messagePlan,
+} from "./message-plan.ts";
 import { type Reviver, reviverOf } from "./revivers.ts";
 import { setEntry, type Wire, type WireObject } from "./wire.ts";
 
@@ -30,14 +36,14 @@ export function revive(wire: Wire, loads: Loads): unknown {
   return build(wire, "state", loads);
 }
 
-/** The same for a message whose plan is known. */
+/** The same for a message whose plan is known; `source` has its JSON form. */
 export function reviveMessage(
-  plan: MessagePlan,
-  wire: Wire,
+  shape: MessageShape,
+  given: MessagePlan["given"],
+  source: { readonly wire: Wire },
   loads: Loads,
   position: Position = "state",
-): unknown {
-  const { shape, given } = plan;
+): object {
   const fields: Record<string, unknown> = { ...given };
   for (const field of shape.deep) {
     const value = build(given[field] as Wire, "kwargs", loads);
@@ -49,7 +55,7 @@ export function reviveMessage(
     return shape.type.create(fields);
   } catch {
     // The class's own constructor refuses these fields, so no such message was ever put.
-    return copyObject(wire as WireObject, position, loads);
+    return copyObject(source.wire as WireObject, position, loads);
   }
 }
 
@@ -144,7 +150,7 @@ function buildSerialized(wire: WireObject, position: Position, loads: Loads): un
     return copyObject(wire, position, loads);
   }
   const plan = messagePlan(wire);
-  if (plan !== null) return reviveMessage(plan, wire, loads, position);
+  if (plan !== null) return reviveMessage(plan.shape, plan.given, { wire }, loads, position);
   if (id[0] !== "langchain_core") return copyObject(wire, position, loads);
   if (loads.loaded !== null) return loads.loaded[loads.next++];
   loads.wanted.push(() => load(wire, position));

@@ -1,5 +1,6 @@
 import { CorruptCheckpointError } from "../errors.ts";
 import { type Chunk, type ChunkId, chunkId } from "./chunk.ts";
+import type { MessageRun } from "./message-run.ts";
 import { entryText, type Piece, parsedPiece } from "./piece.ts";
 import { parseWire } from "./serialize.ts";
 import type { Wire } from "./wire.ts";
@@ -40,6 +41,8 @@ export class TreeChunk {
   declare readonly children: readonly ChunkId[] | null;
   /** The index node that last began with this chunk: while its other children are the same, so is its id. */
   declare parent: TreeChunk | null;
+  /** Of an index node that is closed, the messages below it; null if there are other things, undefined until somebody looked. */
+  declare messages: MessageRun | null | undefined;
   /** The container that last began with this chunk. */
   declare container: TreeChunk | null;
   /**
@@ -63,6 +66,7 @@ export class TreeChunk {
     this.mayClose = null;
     this.children = chunk.children;
     this.parent = null;
+    this.messages = undefined;
     this.container = null;
     this.isOwnCut = false;
     this.size = OVERHEAD + 2 * length + BYTES_PER_CHILD * (chunk.children?.length ?? 0);
