@@ -54,11 +54,9 @@ export function createMemo(): Memo {
     recallRun(list, at) {
       const first = list[at];
       if (typeof first !== "object" || first === null) return undefined;
-      const piece = pieces.get(first);
-      const run = piece?.leaf?.parent?.messages;
-      if (!run || run.pieces[0] !== piece) return undefined;
+      const run = pieces.get(first)?.leaf?.parent?.messages;
+      if (!run || list.length - at < run.shapes.length) return undefined;
       const { shapes, givens } = run;
-      if (list.length - at < shapes.length) return undefined;
       for (let index = 0; index < shapes.length; index += 1) {
         const shape = shapes[index] as MessageShape;
         if (!matchesMessage(list[at + index], shape, givens[index] as Given)) return undefined;

@@ -8,6 +8,8 @@ import {
   type StoredValue,
   type ValueCodec,
 } from "../../../src/values/codec.ts";
+import { createEncoder } from "../../../src/values/encode.ts";
+import type { Memo } from "../../../src/values/memo.ts";
 
 /** A chunk table in memory: rows as a database would return them, so every read parses anew. */
 export class Rows {
@@ -34,15 +36,33 @@ export function encodeNow(codec: ValueCodec, value: unknown): EncodedValue {
 
 /** Everything that would be stored for a value, in a form that can be compared. */
 export function storedForm(codec: ValueCodec, value: unknown): unknown {
-  const encoded = encodeNow(codec, value);
+  return formOf(encodeNow(codec, value));
+}
+
+function formOf(encoded: EncodedValue): unknown {
   const { type, payload, chunks, tree } = encoded;
   const bodies = tree.map((chunk) => chunk.body()).sort((a, b) => (a.id < b.id ? -1 : 1));
   return { type, payload, chunks, bodies };
 }
 
-/** What a codec that has never seen anything would store. */
+const nothing = (): undefined => undefined;
+
+/** A new codec would not do: what is remembered of an object is found by all of them. */
+const NO_MEMORY: Memo = {
+  recall: nothing,
+  recallRun: nothing,
+  recallText: nothing,
+  recallLongText: nothing,
+  recallFlat: nothing,
+  remember: nothing,
+  rememberContainer: nothing,
+  rememberText: nothing,
+  rememberLongText: nothing,
+};
+
+/** What would be stored by a process that has never seen any of it. */
 export function freshForm(value: unknown): unknown {
-  return storedForm(createValueCodec(), value);
+  return formOf(createEncoder(NO_MEMORY)(value, 'channel "x"'));
 }
 
 /** The row of a value: nothing of the process that encoded it. */
