@@ -16,8 +16,8 @@ export interface LeafContent {
 }
 
 const OVERHEAD = 300;
-/** An id, and its place among the ids and, where the chunks are looked up, among those. */
-const BYTES_PER_CHILD = 80;
+/** An id, its place among the ids and, where the chunks are looked up, among those, and in a run of messages. */
+const BYTES_PER_CHILD = 120;
 
 /**
  * A chunk in memory: what an encoded value consists of and what the chunk cache keeps. One class
