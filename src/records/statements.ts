@@ -2,7 +2,7 @@
 import type { Param, Row } from "../postgres/database.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
-import { alive, everythingOf, opaque } from "../storage/read-statements.ts";
+import { alive, everythingOf, opaque } from "../storage/everything-of.ts";
 import type { OrderKey, RecordQuery } from "./list-options.ts";
 
 export interface RecordStatements {
@@ -75,7 +75,7 @@ export function recordStatements(names: TableNames, isSealed = false): RecordSta
   SELECT c.* ${from} WHERE c.checkpoint_id = $1 AND ${visible}
 ), c AS MATERIALIZED (
   SELECT 1 AS place, found.* FROM found ORDER BY created_at DESC, thread_id DESC, checkpoint_ns DESC LIMIT 1
-)${everythingOf(names, "any", "details", isSealed)}`,
+)${everythingOf(names, "c", "details", isSealed)}`,
     );
 
   const thread = ofThread(names, "$1");
@@ -159,7 +159,7 @@ function pageOf(
   SELECT row_number() OVER () AS place, y.* FROM (
     SELECT x.* FROM (${rows}) x ORDER BY ${direction(columns, "x.")} LIMIT $1::int8 + 1 ${skip}
   ) y
-), c AS MATERIALIZED (SELECT * FROM p WHERE place <= $1::int8)${everythingOf(names, "any", "details", isSealed)}
+), c AS MATERIALIZED (SELECT * FROM p WHERE place <= $1::int8)${everythingOf(names, "c", "details", isSealed)}
 UNION ALL
 SELECT '${MORE}', ${nulls(8)}, NULL::bytea, NULL, NULL FROM p WHERE place > $1::int8${
     query.count

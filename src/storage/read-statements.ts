@@ -1,18 +1,14 @@
-/**
- * The statements that read. A checkpoint, the channel values it names, its pending writes and its
- * thread's generation come in one answer, as rows of several kinds in one shape (`ReadRow`), so that
- * a warm read is one round trip and one snapshot.
- *
- * Every column is `text`, or `bytea` that holds UTF-8: the driver decodes any other binary value
- * wrongly, so opaque bytes travel as base64.
- */
+/** The statements that read. Those that find checkpoints answer in the rows of {@link everythingOf}. */
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
+import { alive, everythingOf, micros, PAYLOAD_SLICE, stored as storedIn } from "./everything-of.ts";
 import { isRecord } from "./names.ts";
 
 export interface ReadStatements {
   /** `$1` thread, `$2` namespace: its latest checkpoint. */
   readonly latest: Statement;
+  /** `$1` threads, `$2` namespaces: of each pair the latest checkpoint, its place the pair's, from 1. */
+  readonly latestOfEach: Statement;
   /** `$1` thread, `$2` namespace, `$3` checkpoint id. */
   readonly byId: Statement;
   /** `$1` thread, `$2` chunk ids: those chunks and all below them. */
@@ -42,103 +38,8 @@ export interface PageShape {
   readonly after: boolean;
 }
 
-const micros = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::int8::text`;
-const plain = (row: string): string => `${row}.type,
-    CASE WHEN ${row}.type = 'json' THEN ${row}.payload END,
-    CASE WHEN ${row}.type <> 'json' THEN encode(${row}.payload, 'base64') END,
-    ${row}.chunks::text`;
-
-/** What a row brings of an opaque value, in bytes; `large-payloads.ts` fetches the rest of it. */
-const PAYLOAD_SLICE = 8 * 1024 * 1024;
-
-/** A row of values from its version on. Version and length are told of a payload that is longer than that. */
-const plainStart = (row: string): string => {
-  const ifLarge = (column: string): string =>
-    `CASE WHEN ${row}.type <> 'json' AND octet_length(${row}.payload) > ${PAYLOAD_SLICE} THEN ${column} END`;
-  return `${ifLarge("cv.version::text")}, ${ifLarge(`octet_length(${row}.payload)::text`)}, NULL, NULL, NULL, ${row}.type,
-    CASE WHEN ${row}.type = 'json' THEN ${row}.payload END,
-    CASE WHEN ${row}.type <> 'json' THEN encode(substr(${row}.payload, 1, ${PAYLOAD_SLICE}), 'base64') END,
-    ${row}.chunks::text`;
-};
-
-/** Of an encrypted store all is opaque. */
-const sealed = (row: string): string =>
-  `${row}.type, NULL::bytea, encode(${row}.payload, 'base64'), ${row}.chunks::text`;
-/** A column of UTF-8, which holds opaque bytes in an encrypted store. */
-export const opaque = (column: string, isSealed: boolean): string =>
-  isSealed ? `convert_to(encode(${column}, 'base64'), 'UTF8')` : column;
-
-/** Nothing that has expired is ever seen, whether or not the sweeper has been there. */
-export const alive = (row: string): string =>
-  `(${row}.expires_at IS NULL OR ${row}.expires_at > now())`;
-
-/**
- * The rows of every kind that belong to the checkpoints in the CTE `c`, which are of the thread in
- * `$1` alone or of any. In an encrypted store payloads are base64, with all that they are sealed to.
- *
- * Look-ups of single rows are LATERAL with a LIMIT, of several with OFFSET 0: as plain joins they could
- * be planned as joins that read every checkpoint, version or chunk of the thread. On a table that was
- * never analyzed, the planner takes a whole thread for one row.
- */
-export function everythingOf(
-  names: TableNames,
-  threads: "$1" | "any",
-  more: "writes" | "details",
-  isSealed: boolean,
-): string {
-  const stored = isSealed ? sealed : plain;
-  // LIMIT makes it a look-up for each of a few threads: the planner guesses at how many they are, and
-  // would read the table of all threads for them.
-  const from =
-    threads === "$1"
-      ? `FROM ${names.threads} t WHERE t.thread_id = $1`
-      : `FROM (SELECT DISTINCT c.thread_id FROM c) i
-  CROSS JOIN LATERAL (SELECT t.* FROM ${names.threads} t WHERE t.thread_id = i.thread_id LIMIT 1) t`;
-  const whole = `${isSealed ? "cv.version::text" : "NULL"}, NULL, NULL, NULL, NULL, ${stored("v")}`;
-  // What runs the statements with details knows nothing of slices.
-  const value = isSealed || more === "details" ? whole : plainStart("v");
-  return `
-SELECT 'thread', NULL, t.thread_id, t.generation::text, ${micros("t.created_at")}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-${from}
-UNION ALL
-SELECT 'checkpoint', c.place::text, c.thread_id, c.checkpoint_ns, c.checkpoint_id, c.parent_checkpoint_id,
-  c.seq::text, c.channel_versions::text, NULL, ${opaque("c.checkpoint_data", isSealed)}, NULL, NULL
-FROM c
-UNION ALL
-SELECT 'value', c.place::text, cv.channel, ${value}
-FROM c CROSS JOIN LATERAL json_each(c.channel_versions) AS cv(channel, version)
-  CROSS JOIN LATERAL (
-    SELECT v.type, v.payload, v.chunks FROM ${names.values} v
-    WHERE v.thread_id = c.thread_id AND v.checkpoint_ns = c.checkpoint_ns
-      AND v.channel = cv.channel AND v.version = cv.version::text
-    LIMIT 1
-  ) v
-UNION ALL
-${more === "writes" ? writesOf(names, stored) : detailsOf(names, isSealed)}`;
-}
-
-function writesOf(names: TableNames, stored: typeof plain): string {
-  return `SELECT 'write', c.place::text, w.task_id, w.channel, w.task_path, w.idx::text, NULL, NULL, ${stored("w")}
-FROM c JOIN ${names.writes} w ON w.thread_id = c.thread_id AND w.checkpoint_ns = c.checkpoint_ns
-  AND w.checkpoint_id = c.checkpoint_id`;
-}
-
-/** The columns that make a record, and the parent's data: what a graph's step ran shows only against it. */
-function detailsOf(names: TableNames, isSealed: boolean): string {
-  const sealedTo = isSealed ? "p.parent_checkpoint_id, p.channel_versions::text" : "NULL, NULL";
-  const parent = `${sealedTo}, ${opaque("p.checkpoint_data", isSealed)}`;
-  return `SELECT 'details', c.place::text, c.execution_id, c.node_name, c.version::text, ${micros("c.created_at")},
-  ${micros("c.expires_at")}, ${parent}, NULL, NULL
-FROM c LEFT JOIN LATERAL (
-    SELECT p.checkpoint_data${isSealed ? ", p.parent_checkpoint_id, p.channel_versions" : ""} FROM ${names.checkpoints} p
-    WHERE p.thread_id = c.thread_id AND p.checkpoint_ns = c.checkpoint_ns
-      AND p.checkpoint_id = c.parent_checkpoint_id AND NOT ${isRecord("c.checkpoint_ns")}
-    LIMIT 1
-  ) p ON true`;
-}
-
 export function readStatements(names: TableNames, isSealed: boolean): ReadStatements {
-  const stored = isSealed ? sealed : plain;
+  const stored = storedIn(isSealed);
   const body = isSealed ? "encode(k.payload, 'base64')" : "k.payload";
   /** What a value or write of a history is sealed to, besides what its row says anyway. */
   const sealedTo = (column: string): string => (isSealed ? `, ${column}` : "");
@@ -197,12 +98,24 @@ export function readStatements(names: TableNames, isSealed: boolean): ReadStatem
     WHERE ${where.join(" AND ")}
     ORDER BY ${order.map((column) => `${column} DESC`).join(", ")} LIMIT $1::int8
   ) p
-)${everythingOf(names, "any", "writes", isSealed)}`,
+)${everythingOf(names, "c", "writes", isSealed)}`,
     );
   };
 
   return {
     latest: one("latest", "ORDER BY c.seq DESC LIMIT 1"),
+    latestOfEach: statement(
+      "latest_of_each",
+      `WITH i AS MATERIALIZED (
+  SELECT i.* FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(thread_id, checkpoint_ns, place)
+), c AS MATERIALIZED (
+  SELECT i.place, p.* FROM i CROSS JOIN LATERAL (
+    SELECT c.* FROM ${names.checkpoints} c JOIN ${names.threads} t ON t.thread_id = c.thread_id
+    WHERE c.thread_id = i.thread_id AND c.checkpoint_ns = i.checkpoint_ns AND ${alive("c")} AND ${alive("t")}
+    ORDER BY c.seq DESC LIMIT 1
+  ) p
+)${everythingOf(names, "i", "writes", isSealed)}`,
+    ),
     byId: one("by_id", "AND c.checkpoint_id = $3"),
     page,
     chunks: statement(

@@ -7,6 +7,7 @@ import type { Ahead, Guess } from "./ahead.ts";
 import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader, Placed } from "./chunk-loader.ts";
 import { checkFilter } from "./filter-metadata.ts";
+import type { LatestReads } from "./latest-reads.ts";
 import { encodeName } from "./names.ts";
 import { pageOf } from "./page.ts";
 import type { ReadStatements } from "./read-statements.ts";
@@ -61,6 +62,8 @@ export interface Reader {
 export interface ReaderParts {
   readonly executor: Executor;
   readonly statements: ReadStatements;
+  /** How the latest checkpoint is asked for, if not by a statement of its own. */
+  readonly latest?: LatestReads | undefined;
   readonly knowledge: KnowledgeStore;
   readonly loader: ChunkLoader;
   readonly cipher: Cipher | undefined;
@@ -78,6 +81,8 @@ interface Loaded {
 
 export function createReader(parts: ReaderParts): Reader {
   const { executor, statements, knowledge, loader, cipher, ahead } = parts;
+  const latest: LatestReads =
+    parts.latest ?? ((...key) => executor.execute(statements.latest, key));
   /** Begun anew when a thread was pruned between the rows and their chunks. */
   const load = async (run: () => Promise<Row[]>): Promise<Loaded[]> => {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
@@ -166,12 +171,12 @@ export function createReader(parts: ReaderParts): Reader {
 
   return {
     async read(threadId, namespace, id) {
-      const key = [threadId, encodeName(namespace)];
+      const key = [threadId, encodeName(namespace)] as const;
       const guess = id === undefined ? ahead?.begin(threadId, namespace) : undefined;
       try {
         const [found] = await load(async () => {
           const rows = await (id === undefined
-            ? executor.execute(statements.latest, key)
+            ? latest(...key)
             : executor.execute(statements.byId, [...key, encodeName(id)]));
           if (rows.length === 0) knowledge.forget(threadId);
           return rows;

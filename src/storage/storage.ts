@@ -16,6 +16,7 @@ import { createAhead } from "./ahead.ts";
 import { createChunkLoader } from "./chunk-loader.ts";
 import { createDeltaHistory, type DeltaHistory } from "./delta-history.ts";
 import { withLargePayloads } from "./large-payloads.ts";
+import { createLatestReads } from "./latest-reads.ts";
 import { createOnHead } from "./on-head.ts";
 import { readStatements } from "./read-statements.ts";
 import { createReader, type Reader } from "./reader.ts";
@@ -128,7 +129,8 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     cipher,
   };
   const ahead = cacheBytes === 0 ? undefined : createAhead(codec, knowledge);
-  const reader = createReader({ ...reading, loader, ahead });
+  const latest = createLatestReads(reading.executor, reads);
+  const reader = createReader({ ...reading, latest, loader, ahead });
   const refresh = createRefresh(database, names, ttl);
   return {
     database,

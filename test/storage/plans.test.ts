@@ -10,13 +10,21 @@ import { writeStatements } from "../../src/storage/write-statements.ts";
 import { servers } from "../support/backends.ts";
 import { type Engine, openEngine } from "./engine.ts";
 
-const OF_ONE_THREAD = ["latest", "byId", "chunks", "writesOn", "deltaHistory", "thread"] as const;
+const OF_SOME_THREADS = [
+  "latest",
+  "latestOfEach",
+  "byId",
+  "chunks",
+  "writesOn",
+  "deltaHistory",
+  "thread",
+] as const;
 
 function statementsOf(names: TableNames): Record<string, Statement> {
   const reads = readStatements(names, false);
   return {
     ...writeStatements(names),
-    ...Object.fromEntries(OF_ONE_THREAD.map((name) => [name, reads[name]])),
+    ...Object.fromEntries(OF_SOME_THREADS.map((name) => [name, reads[name]])),
   };
 }
 
