@@ -62,7 +62,7 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
   };
 
   const putTogether = (threadId: string, value: StoredValue): unknown => {
-    const source = knowledge.get(threadId);
+    const source = knowledge.get(threadId)?.hold();
     if (source === undefined || codec.missing(value, source).length > 0) return undefined;
     try {
       return codec.decode(value, source);

@@ -112,7 +112,7 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
 
   return {
     async load(threadId, generation, values) {
-      const known = knowledge.get(threadId);
+      const known = knowledge.get(threadId)?.hold();
       let fetched = new Map<ChunkId, CachedChunk>();
       const source: ChunkSource = {
         get: (id) => fetched.get(id) ?? known?.get(id),
@@ -120,7 +120,7 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
       };
       let current = new Map<ChunkId, CachedChunk>();
       const asked = new Set<ChunkId>();
-      // A second round is rare: it fetches what was evicted from memory during the first.
+      // The second round finds nothing missing, or a chunk that the database has not.
       for (;;) {
         const missing = missingOf(threadId, values, source, asked.size === 0 ? count : undefined);
         if (missing.size === 0) break;

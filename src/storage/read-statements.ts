@@ -106,15 +106,15 @@ export function readStatements(names: TableNames, isSealed: boolean): ReadStatem
     latest: one("latest", "ORDER BY c.seq DESC LIMIT 1"),
     latestOfEach: statement(
       "latest_of_each",
-      `WITH i AS MATERIALIZED (
-  SELECT i.* FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(thread_id, checkpoint_ns, place)
+      `WITH asked AS MATERIALIZED (
+  SELECT a.* FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a(thread_id, checkpoint_ns, place)
 ), c AS MATERIALIZED (
-  SELECT i.place, p.* FROM i CROSS JOIN LATERAL (
+  SELECT asked.place, p.* FROM asked CROSS JOIN LATERAL (
     SELECT c.* FROM ${names.checkpoints} c JOIN ${names.threads} t ON t.thread_id = c.thread_id
-    WHERE c.thread_id = i.thread_id AND c.checkpoint_ns = i.checkpoint_ns AND ${alive("c")} AND ${alive("t")}
+    WHERE c.thread_id = asked.thread_id AND c.checkpoint_ns = asked.checkpoint_ns AND ${alive("c")} AND ${alive("t")}
     ORDER BY c.seq DESC LIMIT 1
   ) p
-)${everythingOf(names, "i", "writes", isSealed)}`,
+)${everythingOf(names, "asked", "writes", isSealed)}`,
     ),
     byId: one("by_id", "AND c.checkpoint_id = $3"),
     page,

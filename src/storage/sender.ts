@@ -4,7 +4,7 @@ import type { Cipher } from "../encryption/cipher.ts";
 import { ThreadConflictError } from "../errors.ts";
 import type { Executor } from "../postgres/database.ts";
 import type { Statement } from "../postgres/statement.ts";
-import type { CachedChunk, ChunkId } from "../values/codec.ts";
+import type { CachedChunk, ChunkId, ChunkSource } from "../values/codec.ts";
 import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { Remover } from "./remover.ts";
 import { sealRows } from "./sealing.ts";
@@ -89,6 +89,8 @@ export interface SenderParts {
   readonly threadTtl: number | null;
   readonly cipher: Cipher | undefined;
 }
+
+const NOTHING: ChunkSource = { get: () => undefined };
 
 export function createSender(parts: SenderParts): Sender {
   const { knowledge } = parts;
@@ -184,7 +186,7 @@ export function createSender(parts: SenderParts): Sender {
     }
     if (executor === undefined) return knowledge.learn(threadId, generation, createdAt);
     // It may be the transaction itself that began the thread.
-    return { generation, createdAt, has: () => false, hasValue: () => false, get: () => undefined };
+    return { generation, createdAt, has: () => false, hasValue: () => false, hold: () => NOTHING };
   };
 
   const learn = (

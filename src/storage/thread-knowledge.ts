@@ -6,12 +6,14 @@
  */
 import type { CachedChunk, ChunkId, ChunkRun, ChunkSource } from "../values/codec.ts";
 
-export interface ThreadKnowledge extends ChunkSource {
+export interface ThreadKnowledge {
   readonly generation: string;
   /** When the thread's row was created: a deleted and recreated thread has another one. */
   readonly createdAt: string;
   /** True if the chunk was seen stored under `generation`; its body may be gone from memory. */
   has(id: ChunkId): boolean;
+  /** What is in memory now, for whoever is about to put values together: it stays as it is when others are evicted. */
+  hold(): ChunkSource;
   /** True if this version of the channel is the last that was seen stored under `generation`. */
   hasValue(value: ValueName): boolean;
 }
@@ -60,9 +62,9 @@ const MAX_THREADS = 100_000;
 class Thread implements ThreadKnowledge {
   readonly generation: string;
   readonly createdAt: string;
-  readonly chunks = new Map<ChunkId, CachedChunk | null>();
+  chunks = new Map<ChunkId, CachedChunk | null>();
   /** What is below chunks, found once: a long list is read again and again, and is mostly the same. */
-  readonly runs = new Map<ChunkId, ChunkRun>();
+  runs = new Map<ChunkId, ChunkRun>();
   /** Channel to version. One for each: a fork that goes back and forth sends a value again. */
   readonly values = new Map<string, string>();
   bodyBytes = 0;
@@ -73,25 +75,42 @@ class Thread implements ThreadKnowledge {
   has(id: ChunkId): boolean {
     return this.chunks.has(id);
   }
-  get(id: ChunkId): CachedChunk | undefined {
-    return this.chunks.get(id) ?? undefined;
+  hold(): ChunkSource {
+    const { chunks, runs } = this;
+    const get = (id: ChunkId): CachedChunk | undefined => chunks.get(id) ?? undefined;
+    return {
+      get,
+      below(chunk) {
+        const known = runs.get(chunk.id);
+        if (known !== undefined || chunk.children === null) return known;
+        const run = runOf(chunk.children, get);
+        if (run !== undefined) runs.set(chunk.id, run);
+        return run;
+      },
+    };
   }
-  below(chunk: CachedChunk): ChunkRun | undefined {
-    const known = this.runs.get(chunk.id);
-    if (known !== undefined || chunk.children === null) return known;
-    const chunks: CachedChunk[] = [];
-    for (const id of chunk.children) {
-      const child = this.chunks.get(id);
-      if (!child) return undefined;
-      chunks.push(child);
-    }
-    const run = { chunks, areLeaves: chunks.every(({ children }) => children === null) };
-    this.runs.set(chunk.id, run);
-    return run;
+  /** Others may be reading from the maps as they are. */
+  dropBodies(): void {
+    this.chunks = new Map([...this.chunks.keys()].map((id) => [id, null]));
+    this.runs = new Map();
+    this.bodyBytes = 0;
   }
   hasValue(value: ValueName): boolean {
     return this.values.get(channelKey(value)) === value.version;
   }
+}
+
+function runOf(
+  ids: readonly ChunkId[],
+  get: (id: ChunkId) => CachedChunk | undefined,
+): ChunkRun | undefined {
+  const chunks: CachedChunk[] = [];
+  for (const id of ids) {
+    const child = get(id);
+    if (child === undefined) return undefined;
+    chunks.push(child);
+  }
+  return { chunks, areLeaves: chunks.every(({ children }) => children === null) };
 }
 
 // Neither name holds NUL in its column.
@@ -129,15 +148,13 @@ export function createKnowledge(maxBytes: number): KnowledgeStore {
     for (const thread of threads.values()) {
       if (bytes <= maxBytes) return;
       if (thread.bodyBytes === 0) continue;
-      for (const id of thread.chunks.keys()) thread.chunks.set(id, null);
-      thread.runs.clear();
       bytes -= thread.bodyBytes;
-      thread.bodyBytes = 0;
+      thread.dropBodies();
     }
     for (const thread of threads.values()) {
       if (bytes <= maxBytes) return;
       bytes -= thread.chunks.size * ID_BYTES;
-      thread.chunks.clear();
+      thread.chunks = new Map();
     }
   };
 

@@ -44,6 +44,7 @@ function group(nodes: TreeNode[], areLeaves: boolean): TreeNode[] {
   return group(above, false);
 }
 
+/** Of what stands among leaves, only runs of messages are index nodes: containers have a header. */
 function isRunNode(node: TreeNode): node is Branch {
   return !(node instanceof TreeChunk) && node.chunk.header === null;
 }
@@ -53,23 +54,24 @@ function leavesOfRun(node: TreeNode): readonly TreeNode[] {
 }
 
 function indexNode(below: TreeNode[]): Branch {
-  const first = chunkOf(below[0] as TreeNode);
-  if (first.parent === null || !hasChildren(first.parent, below)) {
-    first.parent = nodeChunk(null, below.map(idOf));
-  }
-  const node = { chunk: first.parent, below };
-  if (node.chunk.messages === undefined) rememberRun(node);
+  const known = chunkOf(below[0] as TreeNode).parent?.deref();
+  if (known !== undefined && hasChildren(known, below)) return { chunk: known, below };
+  const node = { chunk: nodeChunk(null, below.map(idOf)), below };
+  rememberNode(node);
   return node;
 }
 
-/** Makes the messages below an index node known to it, if this process would close it just there. */
-export function rememberRun(node: Branch): void {
+/**
+ * Makes an index node known to the first chunk below it, and the messages below it to the node, if this process would
+ * close it just there.
+ */
+export function rememberNode(node: Branch): void {
   const { chunk, below } = node;
   const isClosed = below.every(
     (one, index) => closesNode(chunkOf(one), index + 1) === (index === below.length - 1),
   );
   chunk.messages = isClosed ? messageRun(node) : null;
-  chunkOf(below[0] as TreeNode).parent = chunk;
+  chunkOf(below[0] as TreeNode).parent = new WeakRef(chunk);
 }
 
 /** The chunk of an array or object that is itself an element or entry. */

@@ -1,6 +1,6 @@
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptCheckpointError } from "../errors.ts";
-import { rememberRun } from "./branches.ts";
+import { rememberNode } from "./branches.ts";
 import type { CachedChunk } from "./cached-chunk.ts";
 import type { ChunkId } from "./chunk.ts";
 import type { LiveContainer } from "./containers.ts";
@@ -138,7 +138,7 @@ function appendBelow(target: Target, chunk: TreeChunk, reading: Reading): void {
     return;
   }
   for (const one of below) appendChunk(target, one, reading);
-  if (chunk.messages === undefined && chunk.header === null) rememberRun({ chunk, below });
+  if (chunk.messages === undefined && chunk.header === null) rememberNode({ chunk, below });
 }
 
 function appendMessages(

@@ -37,8 +37,8 @@ export function leavesOf(isList: boolean, fill: (add: Add) => void): TreeNode[] 
   const add = (item: Item): void => {
     if (isNode(item)) {
       if (isRun(item)) {
-        const isCutElsewhere = item.endsShort || (item.startsShort && run.length > 0);
-        if (isCutElsewhere) {
+        const mayBeCutElsewhere = item.endsShort || (item.startsShort && run.length > 0);
+        if (mayBeCutElsewhere) {
           item.pieces.forEach(add);
           return;
         }

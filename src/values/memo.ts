@@ -54,7 +54,7 @@ export function createMemo(): Memo {
     recallRun(list, at) {
       const first = list[at];
       if (typeof first !== "object" || first === null) return undefined;
-      const run = pieces.get(first)?.leaf?.parent?.messages;
+      const run = pieces.get(first)?.leaf?.parent?.deref()?.messages;
       if (!run || list.length - at < run.shapes.length) return undefined;
       const { shapes, givens } = run;
       for (let index = 0; index < shapes.length; index += 1) {

@@ -39,9 +39,15 @@ export class TreeChunk {
   /** Whether an index node may be closed after it, once somebody has asked. */
   declare mayClose: boolean | null;
   declare readonly children: readonly ChunkId[] | null;
-  /** The index node that last began with this chunk: while its other children are the same, so is its id. */
-  declare parent: TreeChunk | null;
-  /** Of an index node that is closed, the messages below it; null if there are other things, undefined until somebody looked. */
+  /**
+   * The index node that last began with this chunk: while its other children are the same, so is its id. Held weakly,
+   * because it leads to the messages below it, and so on: from one message to all that it ever stood beside.
+   */
+  declare parent: WeakRef<TreeChunk> | null;
+  /**
+   * The messages below an index node; null if it is not closed or has other things below it, undefined until somebody
+   * looked.
+   */
   declare messages: MessageRun | null | undefined;
   /** The container that last began with this chunk. */
   declare container: TreeChunk | null;

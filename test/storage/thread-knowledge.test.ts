@@ -29,14 +29,14 @@ describe("what a process knows of threads", () => {
       knowledge.learn(thread, "g", "0");
       knowledge.remember(thread, "g", new Map([chunk(`${thread} chunk`, 4_000)]));
     }
-    expect(knowledge.get("old")?.get("old chunk")).toBeDefined();
+    expect(knowledge.get("old")?.hold().get("old chunk")).toBeDefined();
     // "middle" is now the one that was used longest ago.
     knowledge.learn("more", "g", "0");
     knowledge.remember("more", "g", new Map([chunk("more chunk", 4_000)]));
     expect(knowledge.bytes).toBeLessThanOrEqual(30_000);
-    expect(knowledge.get("middle")?.get("middle chunk")).toBeUndefined();
+    expect(knowledge.get("middle")?.hold().get("middle chunk")).toBeUndefined();
     expect(knowledge.get("middle")?.has("middle chunk")).toBe(true);
-    expect(knowledge.get("old")?.get("old chunk")).toBeDefined();
+    expect(knowledge.get("old")?.hold().get("old chunk")).toBeDefined();
   });
 
   test("what is below a chunk is known when all of it is, and no longer than it is in memory", () => {
@@ -44,17 +44,23 @@ describe("what a process knows of threads", () => {
     const node = cachedChunk({ id: "node", payload: null, children: ["a", "b"] });
     const thread = knowledge.learn("t", "g", "0");
     knowledge.remember("t", "g", new Map([["node", node], chunk("a", 10)]));
-    expect(thread.below?.(node)).toBeUndefined();
+    expect(thread.hold().below?.(node)).toBeUndefined();
     knowledge.remember("t", "g", new Map([chunk("b", 10)]));
-    expect(thread.below?.(node)?.chunks).toEqual([thread.get("a"), thread.get("b")]);
-    expect(thread.below?.(node)?.areLeaves).toBe(true);
+    expect(thread.hold().below?.(node)?.chunks).toEqual([
+      thread.hold().get("a"),
+      thread.hold().get("b"),
+    ]);
+    expect(thread.hold().below?.(node)?.areLeaves).toBe(true);
     const above = cachedChunk({ id: "above", payload: null, children: ["node", "a"] });
     knowledge.remember("t", "g", new Map([["above", above]]));
-    expect(thread.below?.(above)?.areLeaves).toBe(false);
+    expect(thread.hold().below?.(above)?.areLeaves).toBe(false);
+    const held = thread.hold();
     knowledge.learn("other", "g", "0");
     knowledge.remember("other", "g", new Map([chunk("large", 14_000)]));
-    expect(thread.get("a")).toBeUndefined();
-    expect(thread.below?.(node)).toBeUndefined();
+    expect(thread.hold().get("a")).toBeUndefined();
+    expect(thread.hold().below?.(node)).toBeUndefined();
+    expect(held.get("a")).toBeDefined();
+    expect(held.below?.(node)?.chunks).toHaveLength(2);
   });
 
   test("ids go when there are only ids left", () => {

@@ -1,3 +1,6 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -43,10 +46,11 @@ function createThread() {
       knowledge.remember("t", "g", new Map(chunks));
       return encoded;
     },
-    read: (row: Parameters<typeof codec.decode>[0]) => codec.decode(row, source()) as Loose[],
-    known: (id: ChunkId) => source().get(id),
+    read: (row: Parameters<typeof codec.decode>[0]) =>
+      codec.decode(row, source().hold()) as Loose[],
+    known: (id: ChunkId) => source().hold().get(id),
     runs: (ids: readonly ChunkId[] | null) =>
-      (ids ?? []).filter((id) => (source().get(id) as TreeChunk).messages).length,
+      (ids ?? []).filter((id) => (source().hold().get(id) as TreeChunk).messages).length,
   };
 }
 
@@ -106,6 +110,26 @@ describe("the messages below an index node", () => {
     const leaves = encodeNow(codec, list).tree.filter((chunk) => chunk.body().children === null);
     expect(leaves).toHaveLength(199);
     for (const leaf of leaves) expect(leaf.cached()).toBe(known(leaf.id));
+  });
+
+  test("are forgotten with the list: none leads to all that it ever stood beside", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const codec = createValueCodec();
+    const leaves: WeakRef<object>[] = [];
+    let list: unknown[] = chatOf(60, () => 1);
+    for (let n = 0; n < 300; n += 1) {
+      list = [...chatOf(1, () => 1), ...list.slice(0, 59)];
+      for (const chunk of encodeNow(codec, list).tree) {
+        if (n % 10 === 0) leaves.push(new WeakRef(chunk.cached()));
+      }
+      if (n % 10 === 0) await nextTurn();
+    }
+    collectGarbage();
+    const kept = new Set(leaves.flatMap((leaf) => leaf.deref() ?? []));
+    // The leaves of the list as it is and as it was not long ago; all of them would be 400.
+    expect(kept.size).toBeLessThan(150);
+    expect(list).toHaveLength(60);
   });
 
   test("are not, where they were cut by other numbers", () => {
