@@ -64,8 +64,7 @@ export function connectionsOf(pool: DbPool): Connections {
     lost === undefined &&
     pool.waitingCount === 0 &&
     pool.ending !== true &&
-    // Somebody has put something before each handing out, such as `beforeAcquire`.
-    !Object.hasOwn(pool, "connect") &&
+    !isWatched(pool) &&
     performance.now() - since < LONGEST;
 
   return {
@@ -162,4 +161,9 @@ function tooLate(pool: DbPool, deadline: Deadline): DatabaseError {
         "CONNECTION_FAILED",
         `The server did not answer a new connection within ${seconds}. Check host, port and firewall.`,
       );
+}
+
+/** Whether somebody has put something before each handing out of a connection, such as `beforeAcquire`. */
+export function isWatched(pool: DbPool): boolean {
+  return Object.hasOwn(pool, "connect");
 }

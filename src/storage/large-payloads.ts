@@ -10,20 +10,28 @@ import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 /** The payloads of rows that brought but the beginning of theirs. */
 const payloads = new WeakMap<Row, Buffer>();
 
-/**
- * Runs statements as `executor` does, and fetches what their rows of large values lack: see {@link payloadOf}. An answer
- * is fetched anew where its thread was pruned or deleted before all slices were there.
- */
+/** Runs statements as `executor` does, and fetches what their rows of large values lack: see {@link completed}. */
 export function withLargePayloads(executor: Executor, slice: Statement): Executor {
   return {
-    async execute(statement, params) {
-      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-        const rows = await executor.execute(statement, params);
-        if (await areComplete(rows, executor, slice)) return rows;
-      }
-      throw changedTooOften(undefined, "read");
-    },
+    execute: (statement, params) =>
+      completed(() => executor.execute(statement, params), executor, slice),
   };
+}
+
+/**
+ * The rows of an answer, what those of large values lack fetched: see {@link payloadOf}. It is asked for anew where its
+ * thread was pruned or deleted before all slices were there.
+ */
+export async function completed(
+  ask: () => Promise<Row[]>,
+  executor: Executor,
+  slice: Statement,
+): Promise<Row[]> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const rows = await ask();
+    if (await areComplete(rows, executor, slice)) return rows;
+  }
+  throw changedTooOften(undefined, "read");
 }
 
 /** The payload of a row of a value, if it has but the beginning of it. */

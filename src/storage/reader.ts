@@ -7,7 +7,7 @@ import type { Ahead, Guess } from "./ahead.ts";
 import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader, Placed } from "./chunk-loader.ts";
 import { checkFilter } from "./filter-metadata.ts";
-import type { LatestReads } from "./latest-reads.ts";
+import type { LatestRead } from "./latest-reads.ts";
 import { encodeName } from "./names.ts";
 import { pageOf } from "./page.ts";
 import type { ReadStatements } from "./read-statements.ts";
@@ -63,7 +63,7 @@ export interface ReaderParts {
   readonly executor: Executor;
   readonly statements: ReadStatements;
   /** How the latest checkpoint is asked for, if not by a statement of its own. */
-  readonly latest?: LatestReads | undefined;
+  readonly latest?: LatestRead | undefined;
   readonly knowledge: KnowledgeStore;
   readonly loader: ChunkLoader;
   readonly cipher: Cipher | undefined;
@@ -81,8 +81,7 @@ interface Loaded {
 
 export function createReader(parts: ReaderParts): Reader {
   const { executor, statements, knowledge, loader, cipher, ahead } = parts;
-  const latest: LatestReads =
-    parts.latest ?? ((...key) => executor.execute(statements.latest, key));
+  const latest: LatestRead = parts.latest ?? ((...key) => executor.execute(statements.latest, key));
   /** Begun anew when a thread was pruned between the rows and their chunks. */
   const load = async (run: () => Promise<Row[]>): Promise<Loaded[]> => {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
@@ -172,15 +171,16 @@ export function createReader(parts: ReaderParts): Reader {
   return {
     async read(threadId, namespace, id) {
       const key = [threadId, encodeName(namespace)] as const;
+      const loading = load(async () => {
+        const rows = await (id === undefined
+          ? latest(...key)
+          : executor.execute(statements.byId, [...key, encodeName(id)]));
+        if (rows.length === 0) knowledge.forget(threadId);
+        return rows;
+      });
       const guess = id === undefined ? ahead?.begin(threadId, namespace) : undefined;
       try {
-        const [found] = await load(async () => {
-          const rows = await (id === undefined
-            ? latest(...key)
-            : executor.execute(statements.byId, [...key, encodeName(id)]));
-          if (rows.length === 0) knowledge.forget(threadId);
-          return rows;
-        });
+        const [found] = await loading;
         guess?.check(found?.rows.values ?? []);
         return found && (await revive(found, guess));
       } finally {

@@ -15,8 +15,8 @@ import { createValueCodec } from "../values/codec.ts";
 import { createAhead } from "./ahead.ts";
 import { createChunkLoader } from "./chunk-loader.ts";
 import { createDeltaHistory, type DeltaHistory } from "./delta-history.ts";
-import { withLargePayloads } from "./large-payloads.ts";
-import { createLatestReads } from "./latest-reads.ts";
+import { completed, withLargePayloads } from "./large-payloads.ts";
+import { createLatestReads, type LatestRead } from "./latest-reads.ts";
 import { createOnHead } from "./on-head.ts";
 import { readStatements } from "./read-statements.ts";
 import { createReader, type Reader } from "./reader.ts";
@@ -129,7 +129,9 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     cipher,
   };
   const ahead = cacheBytes === 0 ? undefined : createAhead(codec, knowledge);
-  const latest = createLatestReads(reading.executor, reads);
+  const latestReads = createLatestReads(database, reads);
+  const latest: LatestRead = (...key) =>
+    completed(() => latestReads.read(...key), database, reads.slice);
   const reader = createReader({ ...reading, latest, loader, ahead });
   const refresh = createRefresh(database, names, ttl);
   return {
@@ -166,7 +168,10 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     },
     deltaHistory: createDeltaHistory({ ...reading, loader }),
     setup,
-    close: () => bare.close(),
+    close() {
+      latestReads.flush();
+      return bare.close();
+    },
   };
 }
 

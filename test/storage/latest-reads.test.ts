@@ -1,7 +1,7 @@
 /** Reads that leave together. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Storage } from "../../src/storage/storage.ts";
+import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { under } from "../encryption/material.ts";
 import { backends } from "../support/backends.ts";
 import { checkpoint, type Engine, longList, openEngine } from "./engine.ts";
@@ -145,6 +145,49 @@ describe.each(kinds)("reads of several threads at once on $name", ({ backend, se
       }
     },
   );
+
+  test("a thread whose answer was large is asked for alone", async () => {
+    const threads = await threadsOf(4);
+    const text = "x".repeat(600_000);
+    const large = randomUUID();
+    const put = checkpoint(large, { bytes: Buffer.from(text) });
+    await engine.storage.put(put);
+    const storage = engine.another();
+    for (const thread of threads) await storage.read(thread, "");
+    const readAll = () =>
+      counted(storage, () => Promise.all([...threads, large].map((one) => storage.read(one, ""))));
+    const [, together] = await readAll();
+    const [read, apart] = await readAll();
+    expect([together, apart]).toEqual([2, 3]);
+    expect(Buffer.from(read[4]?.values.get("bytes") as Uint8Array).toString()).toBe(text);
+    await engine.storage.put(checkpoint(large, { bytes: 1 }));
+    await readAll();
+    expect((await readAll())[1]).toBe(2);
+  });
+
+  test("those that wait when the engine is closed are answered", async () => {
+    const threads = await threadsOf(5);
+    const storage = engine.another();
+    for (const thread of threads) await storage.read(thread, "");
+    const reads = threads.map((thread) => storage.read(thread, ""));
+    // Past what an operation looks at before it begins.
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    const closing = storage.close();
+    expect((await Promise.all(reads)).map((one) => one?.values.get("n"))).toEqual([0, 1, 2, 3, 4]);
+    await closing;
+  });
+
+  test("each goes alone where somebody watches who takes a connection", async () => {
+    const threads = await threadsOf(5);
+    const { pool, schema } = engine.backend;
+    const watched = Object.assign(Object.create(pool), { connect: () => pool.connect() });
+    const storage = openStorage({ pool: watched, owned: false, settings: { schema, ...settings } });
+    for (const thread of threads) await storage.read(thread, "");
+    const [, statements] = await counted(storage, () =>
+      Promise.all(threads.map((thread) => storage.read(thread, ""))),
+    );
+    expect(statements).toBe(5);
+  });
 
   test("more than fit in one statement", async () => {
     const threads = await threadsOf(70);
