@@ -26,39 +26,39 @@ export type Add = (item: Item) => void;
  */
 export function leavesOf(isList: boolean, fill: (add: Add) => void): TreeNode[] {
   const nodes: TreeNode[] = [];
-  let run: (Piece | string)[] = [];
+  let shared: (Piece | string)[] = [];
   let size = 0;
-  const endRun = (): void => {
-    if (run.length === 0) return;
-    nodes.push(leafOf(run, isList));
-    run = [];
+  const closeShared = (): void => {
+    if (shared.length === 0) return;
+    nodes.push(leafOf(shared, isList));
+    shared = [];
     size = 0;
   };
   const add = (item: Item): void => {
     if (isNode(item)) {
       if (isRun(item)) {
-        const mayBeCutElsewhere = item.endsShort || (item.startsShort && run.length > 0);
+        const mayBeCutElsewhere = item.endsShort || (item.startsShort && shared.length > 0);
         if (mayBeCutElsewhere) {
           item.pieces.forEach(add);
           return;
         }
       }
-      endRun();
+      closeShared();
       nodes.push(isRun(item) ? item.node : item);
       return;
     }
     const length = typeof item === "string" ? item.length : lengthOf(item);
     if (length >= TREE.ownLeaf) {
-      endRun();
+      closeShared();
       nodes.push(typeof item === "string" ? textLeaf(isList, item) : ownLeaf(item, isList));
       return;
     }
-    size += run.length === 0 ? length : length + 1;
-    run.push(item);
-    if (closesLeaf(item, length, size)) endRun();
+    size += shared.length === 0 ? length : length + 1;
+    shared.push(item);
+    if (closesLeaf(item, length, size)) closeShared();
   };
   fill(add);
-  endRun();
+  closeShared();
   return nodes;
 }
 
