@@ -17,15 +17,15 @@ export interface Waiting {
 }
 
 /** A batch ends here, so that one statement never holds a connection for long. */
-export const MAX_OPERATIONS = 64;
+const MAX_OPERATIONS = 64;
 const MAX_BYTES = 1024 * 1024;
 
 /**
  * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of
  * its kind, agreeing on their thread's generation and lease, and not writing a row that is in the
- * batch already; `most` at most. None if all have to wait.
+ * batch already. None if all have to wait.
  */
-export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, most: number): W[] {
+export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   const batch: W[] = [];
   const threads = new Map<string, WriteOperation>();
   const blocked = new Set<string>(busy.threads);
@@ -39,7 +39,7 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, most: num
     kind === "writesKnown" && toPut.has(threadId) ? "putKnown" : kind;
   let company: WriteKind | undefined;
   let bytes = 0;
-  for (let i = 0; i < waiting.length && batch.length < most; ) {
+  for (let i = 0; i < waiting.length && batch.length < MAX_OPERATIONS; ) {
     const one = waiting[i] as W;
     const { operation, keys } = one;
     const size = weightOf(operation);

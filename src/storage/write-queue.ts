@@ -4,11 +4,9 @@
  * other operations wait: the next put would only wait for the thread's row lock, and what a step
  * wrote leaves with the put that ends it. Writes to one row keep their order.
  */
-import { AsyncResource } from "node:async_hooks";
-import { isWatched } from "../postgres/connections.ts";
 import type { Database } from "../postgres/database.ts";
 import { executeOne, isLarge } from "./slices.ts";
-import { MAX_OPERATIONS, rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
+import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
 import type { Outcome, WriteOperation } from "./write-operation.ts";
 import type { WriteStatements } from "./write-statements.ts";
@@ -18,8 +16,6 @@ export interface WriteQueue {
 }
 
 interface Submitted extends Waiting {
-  /** Whose call it is, where the pool is watched: what somebody does there may depend on it, so each goes alone. */
-  readonly caller: AsyncResource | undefined;
   readonly resolve: (outcome: Outcome | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -35,9 +31,8 @@ export function createWriteQueue(database: Database, statements: WriteStatements
 
   const pump = (): void => {
     while (inFlight < limit && waiting.length > 0) {
-      const batch = takeBatch(waiting, busy, isWatched(database.pool) ? 1 : MAX_OPERATIONS);
-      const [first] = batch;
-      if (first === undefined) return;
+      const batch = takeBatch(waiting, busy);
+      if (batch.length === 0) return;
       const threads = batch.flatMap(({ operation: { checkpoint, threadId } }) =>
         checkpoint === null ? [] : threadId,
       );
@@ -45,8 +40,7 @@ export function createWriteQueue(database: Database, statements: WriteStatements
       for (const thread of threads) busy.threads.add(thread);
       for (const row of rows) busy.rows.add(row);
       inFlight += 1;
-      const sent = first.caller ? first.caller.runInAsyncScope(send, null, batch) : send(batch);
-      void sent.finally(() => {
+      void send(batch).finally(() => {
         for (const thread of threads) busy.threads.delete(thread);
         for (const row of rows) busy.rows.delete(row);
         inFlight -= 1;
@@ -82,8 +76,7 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   return {
     submit: (operation) =>
       new Promise((resolve, reject) => {
-        const caller = isWatched(database.pool) ? new AsyncResource("write") : undefined;
-        waiting.push({ operation, keys: rowKeys(operation), caller, resolve, reject });
+        waiting.push({ operation, keys: rowKeys(operation), resolve, reject });
         pump();
       }),
   };

@@ -1,7 +1,5 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openStorage } from "../../src/storage/storage.ts";
 import type { PutWrites } from "../../src/storage/writer.ts";
 import { backends, servers } from "../support/backends.ts";
 import { checkpoint, type Engine, longList, openEngine } from "./engine.ts";
@@ -53,31 +51,6 @@ describe.each(backends)("the write queue on $name", (backend) => {
     const step = await read.read(thread, "", checkpointId);
     expect(step?.values.get("n")).toBe(1);
     expect(step?.writes.map(({ taskId }) => taskId)).toEqual(["a"]);
-  });
-
-  test("where somebody watches who takes a connection, each leaves alone and as its own caller's", async () => {
-    const tenant = new AsyncLocalStorage<number>();
-    const seen: (number | undefined)[] = [];
-    const { pool, schema } = engine.backend;
-    const connect = () => {
-      seen.push(tenant.getStore());
-      return pool.connect();
-    };
-    const watched = Object.assign(Object.create(pool), { connect });
-    const storage = openStorage({ pool: watched, owned: false, settings: { schema } });
-    await storage.read("none", "");
-    const tenants = Array.from({ length: 20 }, (_, i) => i);
-    const each = async (work: (threadId: string, i: number) => Promise<unknown>) => {
-      seen.length = 0;
-      await Promise.all(tenants.map((i) => tenant.run(i, () => work(`${schema} ${i}`, i))));
-      expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(tenants);
-    };
-    await each((threadId, i) => storage.put(checkpoint(threadId, { i })));
-    await each((threadId, i) => storage.put(checkpoint(threadId, { i })));
-    await each((threadId) => storage.putWrites(write(threadId)));
-    await each(async (threadId, i) => {
-      expect((await storage.read(threadId, ""))?.values.get("i")).toBe(i);
-    });
   });
 
   test("one bad row fails alone", async () => {
