@@ -45,7 +45,8 @@ export const alive = (row: string): string =>
 
 /**
  * The rows of every kind that belong to the checkpoints in the CTE `c`, which are of the thread in
- * `$1` alone or of any. The threads are that one, those of the checkpoints, or those of the CTE `asked`. In an encrypted store payloads are base64, with all that they are sealed to.
+ * `$1` alone or of any. The threads are that one, those of the checkpoints, or those of the CTE
+ * `asked`. In an encrypted store payloads are base64, with all that they are sealed to.
  *
  * Look-ups of single rows are LATERAL with a LIMIT, of several with OFFSET 0: as plain joins they could
  * be planned as joins that read every checkpoint, version or chunk of the thread. On a table that was

@@ -7,7 +7,7 @@ import type { LiveContainer } from "./containers.ts";
 import { type ObjectKind, parseContainerHeader, parseRootHeader } from "./headers.ts";
 import { LongList } from "./long-list.ts";
 import type { Memo } from "./memo.ts";
-import type { MessagePlan, MessageShape } from "./message-plan.ts";
+import type { Given, MessageShape } from "./message-plan.ts";
 import type { MessageRun } from "./message-run.ts";
 import { TREE } from "./parameters.ts";
 import { isMessage, type MessagePiece } from "./piece.ts";
@@ -149,7 +149,7 @@ function appendMessages(
   for (let index = 0; index < pieces.length; index += 1) {
     const piece = pieces[index] as MessagePiece;
     const shape = shapes[index] as MessageShape;
-    const given = givens[index] as MessagePlan["given"];
+    const given = givens[index] as Given;
     const value = reviveMessage(shape, given, piece, loads);
     memo.remember(value, piece);
     target.push(value);

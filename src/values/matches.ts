@@ -1,7 +1,7 @@
 import {
   EMPTY_LIST,
   EMPTY_OBJECT,
-  type MessagePlan,
+  type Given,
   type MessageShape,
   messagePlan,
 } from "./message-plan.ts";
@@ -22,17 +22,8 @@ export function matches(value: unknown, wire: Wire): boolean {
   }
 }
 
-/** Whether the message would be written as the JSON form that the plan was made of. */
-export function matchesPlan(value: object, { shape, given }: MessagePlan): boolean {
-  return matchesMessage(value, shape, given);
-}
-
-/** The same with the plan's parts; `false` for what is no object. */
-export function matchesMessage(
-  value: unknown,
-  shape: MessageShape,
-  given: MessagePlan["given"],
-): boolean {
+/** Whether it is a message that would be written as the JSON form that its plan was made of. */
+export function matchesMessage(value: unknown, shape: MessageShape, given: Given): boolean {
   try {
     const { type, isOwn, isCommon } = shape;
     if (!isOwn || Object.getPrototypeOf(value) !== type.prototype) return false;
@@ -50,11 +41,7 @@ export function matchesMessage(
  * Whether the message has the fields that it was made of and no other of the common ones. By name, because that is
  * several times faster; `false` promises nothing.
  */
-function matchesCommon(
-  message: LiveMessage,
-  { fields }: MessageShape,
-  given: MessagePlan["given"],
-): boolean {
+function matchesCommon(message: LiveMessage, { fields }: MessageShape, given: Given): boolean {
   let count = 0;
   for (const field in message.lc_kwargs) {
     if (fields[count] !== field) return false;
@@ -91,11 +78,7 @@ function isEmptyObject(value: unknown): boolean {
   return true;
 }
 
-function matchesFields(
-  message: LiveMessage,
-  shape: MessageShape,
-  given: MessagePlan["given"],
-): boolean {
+function matchesFields(message: LiveMessage, shape: MessageShape, given: Given): boolean {
   const { type, fields } = shape;
   const kwargs = message.lc_kwargs;
   let index = 0;
@@ -127,7 +110,9 @@ function matchesPart(value: unknown, wire: Wire, inKwargs: boolean): boolean {
   if (Array.isArray(wire)) return false;
   if (isPlain(value)) return matchesPlain(value as Record<string, unknown>, wire, inKwargs);
   const plan = messageClassOf(Object.getPrototypeOf(value)) && messagePlan(wire);
-  return plan ? matchesPlan(value, plan) : matchesRecord(value, wire, inKwargs);
+  return plan
+    ? matchesMessage(value, plan.shape, plan.given)
+    : matchesRecord(value, wire, inKwargs);
 }
 
 function matchesList(list: readonly unknown[], wire: readonly Wire[], inKwargs: boolean): boolean {

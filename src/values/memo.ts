@@ -1,7 +1,7 @@
 import type { LiveContainer } from "./containers.ts";
 import { type Flat, flatOf, isStill } from "./flat.ts";
-import { matches, matchesMessage, matchesPlan } from "./matches.ts";
-import type { MessagePlan, MessageShape } from "./message-plan.ts";
+import { matches, matchesMessage } from "./matches.ts";
+import type { Given, MessageShape } from "./message-plan.ts";
 import type { MessageRun } from "./message-run.ts";
 import { MEMO } from "./parameters.ts";
 import { isMessage, type Piece } from "./piece.ts";
@@ -36,8 +36,6 @@ export interface LongText {
   readonly key: string | null;
 }
 
-type Given = MessagePlan["given"];
-
 const pieces = privateSlot<Piece>();
 const flats = privateSlot<Flat>();
 
@@ -48,7 +46,9 @@ export function createMemo(): Memo {
     recall(value) {
       const piece = pieces.get(value);
       if (piece === undefined) return undefined;
-      const isSame = isMessage(piece) ? matchesPlan(value, piece) : matches(value, piece.wire);
+      const isSame = isMessage(piece)
+        ? matchesMessage(value, piece.shape, piece.given)
+        : matches(value, piece.wire);
       return isSame ? piece : undefined;
     },
     recallRun(list, at) {

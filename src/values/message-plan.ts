@@ -8,9 +8,11 @@ import type { Wire, WireObject } from "./wire.ts";
  */
 export interface MessagePlan {
   readonly shape: MessageShape;
-  /** The fields of the constructor, in the order of the JSON form, as JSON forms. */
-  readonly given: Readonly<WireObject>;
+  readonly given: Given;
 }
+
+/** The fields of the constructor, in the order of the JSON form, as JSON forms. */
+export type Given = Readonly<WireObject>;
 
 /** What messages of one class with the same fields have in common. */
 export interface MessageShape {

@@ -1,5 +1,5 @@
 import type { Branch } from "./branches.ts";
-import type { MessagePlan, MessageShape } from "./message-plan.ts";
+import type { Given, MessageShape } from "./message-plan.ts";
 import { TREE } from "./parameters.ts";
 import { isMessage, lengthOf, type MessagePiece } from "./piece.ts";
 import { TreeChunk } from "./tree-chunk.ts";
@@ -13,7 +13,7 @@ export interface MessageRun {
   readonly node: Branch;
   readonly pieces: readonly MessagePiece[];
   readonly shapes: readonly MessageShape[];
-  readonly givens: readonly MessagePlan["given"][];
+  readonly givens: readonly Given[];
   /** Whether the first, or the last, is so short that with a neighbour it would share a leaf. */
   readonly startsShort: boolean;
   readonly endsShort: boolean;

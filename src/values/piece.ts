@@ -1,4 +1,4 @@
-import { type MessagePlan, type MessageShape, messagePlan } from "./message-plan.ts";
+import { type Given, type MessagePlan, type MessageShape, messagePlan } from "./message-plan.ts";
 import { TREE } from "./parameters.ts";
 import type { TreeChunk } from "./tree-chunk.ts";
 import type { Wire } from "./wire.ts";
@@ -22,7 +22,7 @@ export interface Piece {
   leaf: TreeChunk | null;
   /** How it is revived and compared, if it is a message: a {@link MessagePlan}, worked out when it is first needed. */
   shape: MessageShape | null | undefined;
-  given: MessagePlan["given"];
+  given: Given;
 }
 
 /** A piece that is known to be a message. */
@@ -39,7 +39,7 @@ export function parsedPiece(wire: Wire, key: string | null, length: number | und
   return piece(wire, key, length, null);
 }
 
-const NONE: MessagePlan["given"] = {};
+const NONE: Given = {};
 
 // One place makes them all, so that they are all alike to the compiler.
 function piece(

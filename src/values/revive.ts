@@ -4,7 +4,7 @@ import { loadLangChainObject } from "./langchain-load.ts";
 import {
   EMPTY_LIST,
   EMPTY_OBJECT,
-  type MessagePlan,
+  type Given,
   type MessageShape,
   messagePlan,
 } from "./message-plan.ts";
@@ -39,7 +39,7 @@ export function revive(wire: Wire, loads: Loads): unknown {
 /** The same for a message whose plan is known; `source` has its JSON form. */
 export function reviveMessage(
   shape: MessageShape,
-  given: MessagePlan["given"],
+  given: Given,
   source: { readonly wire: Wire },
   loads: Loads,
   position: Position = "state",
