@@ -44,24 +44,29 @@ export function writeCtes(names: TableNames, form: WriteForm): WriteCtes {
     writeOfStep: afterCheckpoint + width(columns.values),
   };
 
-  const counted = (
-    of: string,
-  ): string => `last_seq = GREATEST(t.last_seq, ${of}.floor) + ${of}.puts,
-    updated_at = now(),
-    expires_at = COALESCE(${endOf(`${of}.ttl_ms`)}, t.expires_at)`;
-  // Several rows are locked in the order of their ids before they are changed. One needs no order.
+  const lastSeq = "GREATEST(t.last_seq, w.floor) + w.puts";
+  const expiresAt = `COALESCE(${endOf("w.ttl_ms")}, t.expires_at)`;
+  // Several rows are locked in the order of their ids before they are changed. An UPDATE would look for them as they
+  // were when the statement began, and wait there for those who wait for it. The unique index leads to what is locked.
   const lockMany = `held AS MATERIALIZED (
-  SELECT w.n, w.puts, w.floor, w.ttl_ms, t.thread_id
+  SELECT w.n, w.puts, t.thread_id, t.generation, ${lastSeq} AS last_seq, ${expiresAt} AS expires_at
   FROM ${names.threads} t JOIN ${want} ON w.thread_id = t.thread_id
   WHERE ${STILL_HOLDS}
   ORDER BY t.thread_id FOR NO KEY UPDATE OF t
+), counted AS (
+  INSERT INTO ${names.threads} AS t (thread_id, generation, last_seq, updated_at, expires_at)
+  SELECT thread_id, generation, last_seq, now(), expires_at FROM held
+  ON CONFLICT (thread_id) DO UPDATE SET
+    last_seq = excluded.last_seq,
+    updated_at = excluded.updated_at,
+    expires_at = excluded.expires_at
+  RETURNING t.thread_id, t.created_at
 ), t AS (
-  UPDATE ${names.threads} t SET ${counted("h")}
-  FROM held h WHERE h.thread_id = t.thread_id
-  RETURNING h.n, t.thread_id, t.generation, t.created_at, t.last_seq - h.puts AS seq
+  SELECT h.n, h.thread_id, h.generation, c.created_at, h.last_seq - h.puts AS seq
+  FROM counted c JOIN held h ON h.thread_id = c.thread_id
 )`;
   const lockOne = `t AS (
-  UPDATE ${names.threads} t SET ${counted("w")}
+  UPDATE ${names.threads} t SET last_seq = ${lastSeq}, updated_at = now(), expires_at = ${expiresAt}
   FROM ${want} WHERE t.thread_id = w.thread_id AND ${STILL_HOLDS}
   RETURNING ${form.n} AS n, t.thread_id, t.generation, t.created_at, t.last_seq - w.puts AS seq
 )`;

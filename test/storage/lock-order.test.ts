@@ -1,6 +1,6 @@
 /**
- * Writers lock threads in one order, whatever the collation of the database: two processes whose
- * batches overlap wait for each other, and cannot deadlock.
+ * Writers lock threads in one order, whatever the collation of the database, and each of them once: processes
+ * whose batches overlap wait for each other, and cannot deadlock.
  */
 import { randomUUID } from "node:crypto";
 import pg from "pg";
@@ -62,8 +62,46 @@ test("a batch locks its threads by code point, those it knows and those it does 
   }
 });
 
+/**
+ * Someone shares the row of `old` when a third changes it, so that its old version stays shared. The next in line
+ * then holds the lock on that version while it waits for whoever has the new one: who has it must not go back to
+ * the old one, which its snapshot still shows it.
+ */
+test("two batches that wait for the same change of a thread do not deadlock", async () => {
+  const threads = ["old", "other"];
+  await Promise.all(threads.map((thread) => storages[0]?.put(checkpoint(thread, { n: 0 }))));
+  const writers = [open(), open()];
+  const [sharing, changing] = [await pool.connect(), await pool.connect()];
+  try {
+    await sharing.query("BEGIN");
+    await sharing.query(`SELECT FROM ${THREADS} WHERE thread_id = 'old' FOR KEY SHARE`);
+    await changing.query("BEGIN");
+    await changing.query(`UPDATE ${THREADS} SET updated_at = now() WHERE thread_id = 'old'`);
+    const puts: Promise<unknown>[] = [];
+    for (const [waiting, storage] of writers.entries()) {
+      for (const thread of threads) await storage.read(thread, "");
+      puts.push(
+        ...["busy", ...threads].map((thread) => storage.put(checkpoint(thread, { waiting }))),
+      );
+      await eventually(
+        "one more waits",
+        async () => (await pool.query(WAITING)).rowCount === waiting + 1,
+      );
+    }
+    await changing.query("COMMIT");
+    await Promise.all(puts);
+  } finally {
+    await sharing.query("ROLLBACK");
+    sharing.release();
+    changing.release();
+  }
+  expect(writers.map((storage) => storage.database.counters.retries)).toEqual([0, 0]);
+});
+
+const THREADS = `${SCHEMA}.checkpoints_threads`;
+
 const lock = (thread: string, or: string): string =>
-  `SELECT FROM ${SCHEMA}.checkpoints_threads WHERE thread_id = '${thread}' FOR UPDATE ${or}`;
+  `SELECT FROM ${THREADS} WHERE thread_id = '${thread}' FOR UPDATE ${or}`;
 
 const WAITING = `SELECT FROM pg_stat_activity
   WHERE datname = current_database() AND wait_event_type = 'Lock'`;
