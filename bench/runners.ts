@@ -2,13 +2,7 @@
 import { createContext, type Harness } from "./context.ts";
 import { peers } from "./peers/all.ts";
 import { openPool, type Peer, type PeerName } from "./peers/peer.ts";
-import {
-  emptyTables,
-  type Recording,
-  recordingPool,
-  replay,
-  statementCount,
-} from "./peers/recording.ts";
+import { emptyTables, type Recording, recordingPool, replay } from "./peers/recording.ts";
 import type { Measured, Scale, Workload } from "./workloads/workload.ts";
 
 export interface Runner {
@@ -95,7 +89,7 @@ function driverRunner(workload: Workload, harness: Harness, scale: Scale): Runne
         const ms = await replay(pool, recording);
         return {
           measured: { metrics: { [metric?.key ?? ""]: ms } },
-          statements: statementCount(recording),
+          statements: recording.length,
         };
       } finally {
         await pool.end();

@@ -7,44 +7,50 @@ import type pg from "pg";
 import { SCHEMA } from "../databases.ts";
 import { inOrder, type Recorded } from "../in-order.ts";
 
-/** From taking a connection to giving it back. */
-interface Checkout extends Recorded {
-  readonly queries: pg.QueryConfig[];
+interface Asked extends Recorded {
+  readonly query: pg.QueryConfig;
+  readonly checkout: Checkout;
 }
 
-/** Checkouts in the order in which they ended. */
-export type Recording = Checkout[];
+/** From taking a connection to giving it back. */
+interface Checkout {
+  statements: number;
+}
+
+/** Statements in the order in which they were answered. */
+export type Recording = Asked[];
 
 /** The pool itself, but for `connect`. */
 export function recordingPool(pool: pg.Pool, recording: Recording): pg.Pool {
   return overridden(pool, {
     async connect(): Promise<pg.PoolClient> {
-      const checkout: Checkout = { queries: [], after: recording.length };
       const client = await pool.connect();
+      const checkout: Checkout = { statements: 0 };
       return overridden(client, {
-        query(config: pg.QueryConfig): unknown {
-          checkout.queries.push(config);
-          return client.query(config);
-        },
-        release(error?: Error | boolean): void {
-          client.release(error);
-          recording.push(checkout);
+        query(query: pg.QueryConfig): Promise<unknown> {
+          const asked = { query, checkout, after: recording.length };
+          checkout.statements += 1;
+          const answer = client.query(query);
+          const onEnd = (): void => void recording.push(asked);
+          answer.then(onEnd, onEnd);
+          return answer;
         },
       });
     },
   });
 }
 
-/** Asks all of it again, as concurrently as it was asked; milliseconds. */
+/** Asks all of it again, as concurrently as it was asked, on as many connections; milliseconds. */
 export async function replay(pool: pg.Pool, recording: Recording): Promise<number> {
+  const clients = new Map<Checkout, { readonly client: Promise<pg.PoolClient>; left: number }>();
   const start = performance.now();
-  await inOrder(recording, async ({ queries }) => {
-    const client = await pool.connect();
-    try {
-      for (const query of queries) await client.query(query);
-    } finally {
-      client.release();
-    }
+  await inOrder(recording, async ({ query, checkout }) => {
+    const taken = clients.get(checkout) ?? { client: pool.connect(), left: checkout.statements };
+    clients.set(checkout, taken);
+    const client = await taken.client;
+    await client.query(query);
+    taken.left -= 1;
+    if (taken.left === 0) client.release();
   });
   return performance.now() - start;
 }
@@ -60,10 +66,6 @@ export async function emptyTables(pool: pg.Pool): Promise<void> {
     [SCHEMA],
   );
   await pool.query(`TRUNCATE ${rows.map(({ name }) => name).join(", ")}`);
-}
-
-export function statementCount(recording: Recording): number {
-  return recording.reduce((count, { queries }) => count + queries.length, 0);
 }
 
 function overridden<T extends object>(target: T, changes: object): T {
