@@ -13,6 +13,7 @@ import {
   verifyChunk,
 } from "../values/codec.ts";
 import { chunkIds } from "./chunk-ids.ts";
+import { textOf } from "./compression.ts";
 import { notItsId, openChunk, type RowValue } from "./sealing.ts";
 import type { KnowledgeStore } from "./thread-knowledge.ts";
 import type { Traffic } from "./traffic.ts";
@@ -67,7 +68,9 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
     if (cipher === undefined) {
       let damaged: ChunkId | undefined;
       for (const row of rows) {
-        const chunk = { id: row[0] ?? "", payload: row[1] ?? null, children: chunkIds(row[2]) };
+        const [id, children, text = null, packed] = row;
+        const payload = packed == null ? text : textOf(Buffer.from(packed, "base64"));
+        const chunk = { id: id ?? "", payload, children: chunkIds(children) };
         if (verifyChunk(chunk)) chunks.set(chunk.id, cachedChunk(chunk));
         else damaged = chunk.id;
       }
@@ -75,7 +78,7 @@ export function createChunkLoader(parts: ChunkLoaderParts): ChunkLoader {
     }
     // What an older key sealed, or none, has another id in the database than it will get from now on.
     const current = new Map<ChunkId, CachedChunk>();
-    for (const [id = "", payload, children = null] of rows) {
+    for (const [id = "", children = null, , payload] of rows) {
       const bytes = payload == null ? null : Buffer.from(payload, "base64");
       const opened = openChunk(cipher, threadId, { id: id ?? "", payload: bytes, children });
       const cached = cachedChunk(opened.chunk);

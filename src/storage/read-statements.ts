@@ -1,6 +1,7 @@
 /** The statements that read. Those that find checkpoints answer in the rows of {@link everythingOf}. */
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
+import { COMPRESSED } from "./compression.ts";
 import { alive, everythingOf, micros, PAYLOAD_SLICE, stored as storedIn } from "./everything-of.ts";
 import { isRecord } from "./names.ts";
 
@@ -40,7 +41,12 @@ export interface PageShape {
 
 export function readStatements(names: TableNames, isSealed: boolean): ReadStatements {
   const stored = storedIn(isSealed);
-  const body = isSealed ? "encode(k.payload, 'base64')" : "k.payload";
+  const isCompressed = `substring(k.payload FROM 1 FOR 1) = '\\x0${COMPRESSED}'::bytea`;
+  /** Text, and as base64 what is none. */
+  const body = isSealed
+    ? "NULL::bytea, encode(k.payload, 'base64')"
+    : `CASE WHEN ${isCompressed} THEN NULL ELSE k.payload END,
+  CASE WHEN ${isCompressed} THEN encode(k.payload, 'base64') END`;
   /** What a value or write of a history is sealed to, besides what its row says anyway. */
   const sealedTo = (column: string): string => (isSealed ? `, ${column}` : "");
   const one = (label: string, selection: string): Statement =>
@@ -125,7 +131,7 @@ export function readStatements(names: TableNames, isSealed: boolean): ReadStatem
   UNION
   SELECT unnest(k.children) FROM ids CROSS JOIN LATERAL (${chunk}) k WHERE k.children IS NOT NULL
 )
-SELECT k.chunk_id::text, ${body}, k.children::text FROM ids CROSS JOIN LATERAL (${chunk}) k`,
+SELECT k.chunk_id::text, k.children::text, ${body} FROM ids CROSS JOIN LATERAL (${chunk}) k`,
     ),
     writesOn: statement(
       "writes_on",

@@ -9,6 +9,7 @@ import type { Chunk, StoredValue } from "../values/codec.ts";
 import { verifyChunk } from "../values/codec.ts";
 import { chunkIds, chunkLiteral } from "./chunk-ids.ts";
 import type { ChunkRow } from "./columns.ts";
+import { textOf } from "./compression.ts";
 import { visibleMetadata } from "./filter-metadata.ts";
 import type { WriteOperation } from "./write-operation.ts";
 
@@ -112,7 +113,7 @@ export function openChunk(
   const below = chunkIds(children);
   if (!(payload instanceof Uint8Array) || !isSealed(payload)) {
     if (!cipher.allowPlaintext) throw plaintextRefused(threadId, chunkPlace(cells));
-    const text = payload === null ? null : Buffer.from(payload).toString("utf8");
+    const text = payload === null ? null : textOf(Buffer.from(payload));
     const chunk = { id, payload: text, children: below };
     if (!verifyChunk(chunk)) throw notItsId(`Thread ${JSON.stringify(threadId)}`, id);
     return { chunk, current: false };

@@ -11,6 +11,7 @@ import {
   type ValueRow,
   type WriteRow,
 } from "./columns.ts";
+import { compress } from "./compression.ts";
 import type { WriteOperation } from "./write-operation.ts";
 import type { WriteStatements } from "./write-statements.ts";
 
@@ -49,13 +50,21 @@ export function parametersOfOne(
   };
   return [
     ...packRow(COLUMNS_OF_ONE.want, want),
-    ...pack(COLUMNS_OF_ONE.chunks, distinct(operations)),
+    ...pack(COLUMNS_OF_ONE.chunks, distinct(operations).map(asStored)),
     ...(put?.checkpoint
       ? packRow(COLUMNS_OF_ONE.checkpoints, { place: 1, ...put.checkpoint })
       : []),
     ...(put ? pack(COLUMNS_OF_ONE.values, put.values) : []),
     ...(kind === "putOne" ? [] : pack(COLUMNS_OF_ONE.writes, writesOf(operations))),
   ];
+}
+
+/** What is sealed is bytes already. Not before it is packed: while it waits, a leaf shares its text with the cache. */
+function asStored<R extends Unplaced<ChunkRow>>(chunk: R): R {
+  const { payload } = chunk;
+  if (typeof payload !== "string") return chunk;
+  const stored = compress(payload);
+  return stored === payload ? chunk : { ...chunk, payload: stored };
 }
 
 /** Parallel tasks may bring the same chunk; one statement cannot insert a row twice. */
@@ -150,7 +159,7 @@ export function parametersOfMany(
   const { puts, writes: takesWrites } = TAKES[kind];
   return [
     ...pack(COLUMNS.want, wanted),
-    ...pack(COLUMNS.chunks, chunks),
+    ...pack(COLUMNS.chunks, chunks.map(asStored)),
     ...(puts ? pack(COLUMNS[puts], checkpoints) : []),
     ...(puts ? pack(COLUMNS.values, values) : []),
     ...(takesWrites ? pack(COLUMNS.writes, writes) : []),

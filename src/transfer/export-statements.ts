@@ -3,6 +3,7 @@ import { SEALED } from "../encryption/cipher.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
 import { perStore } from "../retention/per-store.ts";
+import { COMPRESSED } from "../storage/compression.ts";
 import { PART_NAMES, PARTS, type Part, THREAD_COLUMNS } from "./export-format.ts";
 
 export interface ExportStatements {
@@ -52,14 +53,17 @@ const timeBack = (cell: string): string =>
 
 /** Of the columns that hold bytes, whether a row's are to travel as base64. */
 const OPAQUE: Readonly<Record<Part, readonly [column: string, condition: string]>> = {
-  chunk: ["payload", isSealed("x.payload")],
+  chunk: [
+    "payload",
+    `(${beginsWith("x.payload", SEALED)} OR ${beginsWith("x.payload", COMPRESSED)})`,
+  ],
   value: ["payload", "x.type <> 'json'"],
-  checkpoint: ["checkpoint_data", isSealed("x.checkpoint_data")],
+  checkpoint: ["checkpoint_data", beginsWith("x.checkpoint_data", SEALED)],
   write: ["payload", "x.type <> 'json'"],
 };
 
-function isSealed(column: string): string {
-  return `COALESCE(substring(${column} FROM 1 FOR 1) = '\\x0${SEALED}'::bytea, false)`;
+function beginsWith(column: string, byte: number): string {
+  return `COALESCE(substring(${column} FROM 1 FOR 1) = '\\x0${byte}'::bytea, false)`;
 }
 
 /** A column as text. */

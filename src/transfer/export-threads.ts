@@ -24,7 +24,7 @@ import {
 } from "./export-format.ts";
 import { type ExportStatements, exportStatements, KEYS } from "./export-statements.ts";
 import type { TransferOptions } from "./progress.ts";
-import { openRow } from "./sealed-rows.ts";
+import { openRow, uncompressed } from "./sealed-rows.ts";
 
 /** How threads are written to a file. */
 export interface ExportOptions extends TransferOptions {
@@ -166,7 +166,8 @@ async function exportThread(
     let count = 0;
     for await (const row of rowsOf(tx, statements, threadId, part)) {
       const cells = rowOf(row, PARTS[part].columns);
-      await line({ [part]: cipher ? await openRow(cipher, threadId, part, cells) : cells });
+      const opened = cipher ? await openRow(cipher, threadId, part, cells) : cells;
+      await line({ [part]: part === "chunk" ? uncompressed(opened) : opened });
       count += 1;
     }
     counts[PARTS[part].table] = count;

@@ -257,7 +257,7 @@ async function received(
 ): Promise<ExportRow> {
   try {
     const own = await receiveRow(cipher, threadId, part, row);
-    if (part === "chunk" && cipher === undefined) checkChunk(own, number);
+    if (part === "chunk" && cipher === undefined) checkChunk(row, number);
     return own;
   } catch (error) {
     if (!(error instanceof CorruptCheckpointError)) throw error;

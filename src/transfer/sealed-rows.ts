@@ -1,6 +1,7 @@
-/** Rows of an export on their way out of an encrypted store, and into one. */
-import { type Cipher, notConfigured, type Place } from "../encryption/cipher.ts";
+/** Rows of an export on their way out of a store and into one, which may be encrypted. */
+import { type Cipher, notConfigured, type Place, SEALED } from "../encryption/cipher.ts";
 import { chunkIds, chunkLiteral } from "../storage/chunk-ids.ts";
+import { COMPRESSED, compress, textOf } from "../storage/compression.ts";
 import { filterable } from "../storage/filter-metadata.ts";
 import { resealChunk, resealData, resealValue } from "../storage/reseal.ts";
 import {
@@ -61,7 +62,7 @@ export async function receiveRow(
 ): Promise<ExportRow> {
   if (cipher === undefined) {
     if (isSealedRow(part, row)) throw notConfigured(threadId);
-    return row;
+    return part === "chunk" ? compressed(row) : row;
   }
   const route = { cipher: { ...cipher, allowPlaintext: true }, from: threadId, to: threadId };
   if (part === "chunk") {
@@ -83,9 +84,22 @@ export async function receiveRow(
   };
 }
 
+/** A row of a chunk with its text, if it can be read. */
+export function uncompressed(row: ExportRow): ExportRow {
+  const { base64, ...rest } = row;
+  const bytes = bytesOf(base64, null);
+  const text = bytes?.[0] === COMPRESSED ? textOf(bytes) : null;
+  return text === null ? row : { ...rest, payload: text };
+}
+
+function compressed(row: ExportRow): ExportRow {
+  const payload = compress((row.payload as string | null) ?? "");
+  return typeof payload === "string" ? row : { ...row, payload: null, base64: base64Of(payload) };
+}
+
 function isSealedRow(part: Part, row: ExportRow): boolean {
   return part === "chunk" || part === "checkpoint"
-    ? row.base64 != null
+    ? bytesOf(row.base64, null)?.[0] === SEALED
     : isSealedType(row.type as string);
 }
 

@@ -12,7 +12,10 @@ export function under(ids: readonly string[], more: Partial<EncryptionOptions> =
   return { encryption: { keys: ids.map(keyOf), ...more } };
 }
 
-/** A list large enough for a tree with index nodes; each element holds the mark. */
+/** A list large enough for a tree with index nodes; each element holds the mark. A clear store compresses the first. */
 export function marked(mark: string, count = 60): { i: number; text: string }[] {
-  return Array.from({ length: count }, (_, i) => ({ i, text: `${mark} ${i} `.repeat(40) }));
+  return Array.from({ length: count }, (_, i) => ({
+    i,
+    text: `${mark} ${i} `.repeat(i === 0 ? 400 : 40),
+  }));
 }

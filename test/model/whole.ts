@@ -1,6 +1,7 @@
 /** What must hold of a thread's rows at any time, worked out row by row and not by the statements under test. */
 import assert from "node:assert/strict";
 import type pg from "pg";
+import { textOf } from "../../src/storage/compression.ts";
 import { verifyChunk } from "../../src/values/codec.ts";
 
 /**
@@ -51,13 +52,17 @@ export async function expectWhole(pool: pg.Pool, schema: string, thread: string)
     "_values",
   );
   const writes = await of<{ chunks: string[] | null }>("chunks::text[]", "_writes");
-  const chunks = await of<{ id: string; payload: string | null; children: string[] | null }>(
-    "chunk_id::text AS id, convert_from(payload, 'UTF8') AS payload, children::text[]",
+  const rows = await of<{ id: string; payload: Buffer | null; children: string[] | null }>(
+    "chunk_id::text AS id, payload, children::text[]",
     "_chunks",
   );
+  const chunks = rows.map((row) => ({
+    ...row,
+    payload: row.payload && textOf(row.payload),
+  }));
   const { length: threads } = await of("1", "_threads");
-  const rows = [...checkpoints, ...values, ...writes, ...chunks].length;
-  assert(threads === 1 || rows === 0, `the thread is gone, and ${rows} rows of it are left`);
+  const left = [...checkpoints, ...values, ...writes, ...chunks].length;
+  assert(threads === 1 || left === 0, `the thread is gone, and ${left} rows of it are left`);
   const byKey = new Set(values.map(({ key }) => key));
   for (const { ns, id, versions } of checkpoints) {
     for (const [channel, version] of Object.entries(JSON.parse(versions))) {

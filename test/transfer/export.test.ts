@@ -51,6 +51,7 @@ describe.each(backends.filter(({ name }) => name !== "postgres-14"))("$name", (b
     const odd = {
       "\u0000 key": ["\ud800", "é\n\u2028"],
       big: longList(300),
+      page: ["a page ".repeat(1000)], // Compressed in a store, and not in an export.
       bytes: new Uint8Array([0, 255, 10]),
     };
     await from.storage.put(
@@ -87,6 +88,8 @@ describe.each(backends.filter(({ name }) => name !== "postgres-14"))("$name", (b
     expect(seen.at(-1)).toBe(1);
     const text = gunzipSync(await readFile(file)).toString();
     expect(text.length).toBe(out.characters);
+    expect(text).toContain("a page a page");
+    expect(text).not.toMatch(/^\{"chunk":.*base64/m);
     const back = await importThreads(to.storage, file);
     expect(back).toEqual({ threads: out.threads, skipped: 0, checkpoints: out.checkpoints });
     expect(await contents(to)).toEqual(await contents(from));
