@@ -23,6 +23,7 @@ export function createContext(
   { databases, chats }: Harness,
   peer: Peer,
   wrap?: PoolWrapper,
+  together: RunContext["together"] = (works) => Promise.all(works.map((work) => work())),
 ): OwnedContext {
   const ofRun: Closer[] = [];
   const kept: Closer[] = [];
@@ -53,6 +54,7 @@ export function createContext(
         closers = ofRun;
       }
     },
+    together,
     async settle() {
       await databases.settle();
       globalThis.gc?.();

@@ -1,5 +1,5 @@
 /** From measurements to medians, ratios and verdicts. */
-import { DRIVER_LABEL, labelOf } from "./peers/all.ts";
+import { labelOf } from "./peers/all.ts";
 import { PEER_NAMES, type PeerName } from "./peers/peer.ts";
 import type { Runs } from "./run.ts";
 import { median, type Summary, summarize } from "./statistics.ts";
@@ -42,7 +42,7 @@ export function toResult({ workload, scale, rounds, measured, statements }: Runs
       rows.push({
         metric,
         peer,
-        label: peer === "driver" ? DRIVER_LABEL : labelOf(peer),
+        label: labelOf(peer),
         summary,
         ...compare(metric, peer, summary, ours, scale),
       });

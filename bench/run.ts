@@ -38,7 +38,7 @@ export async function runWorkload(
     for (const { name, run } of rotated(taking, round)) {
       const result = await run();
       measured.set(name, [...(measured.get(name) ?? []), result.measured]);
-      statements ??= result.statements;
+      if (name === "driver") statements ??= result.statements;
       const [first] = workload.metrics;
       const ms = result.measured.metrics[first?.key ?? ""]?.toFixed(1);
       progress(`${workload.name}: round ${round}/${rounds}, ${name}: ${ms} ms`);

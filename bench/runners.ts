@@ -1,8 +1,15 @@
 /** Whoever can be measured in a workload again and again, in this process. */
+import { performance } from "node:perf_hooks";
 import { createContext, type Harness } from "./context.ts";
 import { peers } from "./peers/all.ts";
 import { openPool, type Peer, type PeerName } from "./peers/peer.ts";
-import { emptyTables, type Recording, recordingPool, replay } from "./peers/recording.ts";
+import {
+  emptyTables,
+  onAnyConnection,
+  type Recording,
+  recordingPool,
+  replay,
+} from "./peers/recording.ts";
 import type { Measured, Scale, Workload } from "./workloads/workload.ts";
 
 export interface Runner {
@@ -23,8 +30,8 @@ export function createRunner(
   harness: Harness,
   scale: Scale,
 ): Runner {
-  return name === "driver"
-    ? driverRunner(workload, harness, scale)
+  return name === "driver" || name === "driver-each"
+    ? driverRunner(workload, harness, scale, name === "driver-each")
     : saverRunner(workload, harness, peerOf(name), scale);
 }
 
@@ -56,9 +63,13 @@ function saverRunner(workload: Workload, harness: Harness, peer: Peer, scale: Sc
   };
 }
 
-/** Records one run of ours, and replays it on the same tables, emptied. */
-function driverRunner(workload: Workload, harness: Harness, scale: Scale): Runner {
+/**
+ * Records one run of ours, and replays it on the same tables, emptied: its statements as they were, or where threads
+ * were recorded one after the other, so that no two calls were joined, those of all threads at once.
+ */
+function driverRunner(workload: Workload, harness: Harness, scale: Scale, isEach: boolean): Runner {
   const recording: Recording = [];
+  const ofThreads: Recording[] = [];
   const ours = peerOf("ours");
   let url = "";
   const context = createContext(
@@ -73,23 +84,33 @@ function driverRunner(workload: Workload, harness: Harness, scale: Scale): Runne
       },
     },
     (pool) => recordingPool(pool, recording),
+    isEach ? recordEach : undefined,
   );
+  async function recordEach(works: readonly (() => Promise<unknown>)[]): Promise<void> {
+    for (const work of works) {
+      await work();
+      ofThreads.push(onAnyConnection(recording.splice(0)));
+    }
+  }
   const record = async (): Promise<void> => {
     await workload.run(scale, context);
+    if (!isEach) ofThreads.push(recording);
   };
   return {
     warmUp: record,
     async run() {
-      if (recording.length === 0) await record();
+      if (ofThreads.length === 0) await record();
       const pool = await openPool(url);
       try {
         await emptyTables(pool);
         await context.settle();
         const [metric] = workload.metrics;
-        const ms = await replay(pool, recording);
+        const start = performance.now();
+        await Promise.all(ofThreads.map((one) => replay(pool, one)));
+        const ms = performance.now() - start;
         return {
           measured: { metrics: { [metric?.key ?? ""]: ms } },
-          statements: recording.length,
+          statements: ofThreads.reduce((sum, { length }) => sum + length, 0),
         };
       } finally {
         await pool.end();

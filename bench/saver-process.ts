@@ -42,7 +42,7 @@ process.on("message", (task: Task) => {
 async function perform(task: Task): Promise<Run | undefined> {
   switch (task.kind) {
     case "open": {
-      databases = await connectDatabases(task.server, `bench_${task.name}`);
+      databases = await connectDatabases(task.server, `bench_${task.name.replace("-", "_")}`);
       const chats = chatDatabases(databases, (progress) => say({ progress }));
       saver = { name: task.name, harness: { databases, chats } };
       return undefined;

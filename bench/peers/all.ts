@@ -7,8 +7,12 @@ import { references } from "./references.ts";
 
 export const peers: readonly Peer[] = [ours, official, memory, references];
 
-export const DRIVER_LABEL = "floor: the same SQL, bare pg.Pool";
+/** Those that are no savers. */
+const DRIVERS: Partial<Record<PeerName, string>> = {
+  driver: "floor: the same SQL, bare pg.Pool",
+  "driver-each": "floor: a statement for each call, bare pg.Pool",
+};
 
 export function labelOf(name: PeerName): string {
-  return peers.find((peer) => peer.name === name)?.label ?? DRIVER_LABEL;
+  return peers.find((peer) => peer.name === name)?.label ?? DRIVERS[name] ?? name;
 }

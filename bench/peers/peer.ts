@@ -4,7 +4,14 @@ import pg from "pg";
 import { storedBytes } from "../databases.ts";
 
 /** In the order of the tables. */
-export const PEER_NAMES = ["ours", "official", "memory", "references", "driver"] as const;
+export const PEER_NAMES = [
+  "ours",
+  "official",
+  "memory",
+  "references",
+  "driver",
+  "driver-each",
+] as const;
 
 export type PeerName = (typeof PEER_NAMES)[number];
 

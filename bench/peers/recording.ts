@@ -2,7 +2,6 @@
  * The other floor: the same SQL with the same parameters, recorded from one run of this package and
  * asked again through a bare `pg.Pool`. Its time is what the driver and the server cost.
  */
-import { performance } from "node:perf_hooks";
 import type pg from "pg";
 import { SCHEMA } from "../databases.ts";
 import { inOrder, type Recorded } from "../in-order.ts";
@@ -40,10 +39,14 @@ export function recordingPool(pool: pg.Pool, recording: Recording): pg.Pool {
   });
 }
 
-/** Asks all of it again, as concurrently as it was asked, on as many connections; milliseconds. */
-export async function replay(pool: pg.Pool, recording: Recording): Promise<number> {
+/** The same, each statement on a connection that is free when its turn comes. */
+export function onAnyConnection(recording: Recording): Recording {
+  return recording.map((asked) => ({ ...asked, checkout: { statements: 1 } }));
+}
+
+/** Asks all of it again, as concurrently as it was asked, on as many connections. */
+export async function replay(pool: pg.Pool, recording: Recording): Promise<void> {
   const clients = new Map<Checkout, { readonly client: Promise<pg.PoolClient>; left: number }>();
-  const start = performance.now();
   await inOrder(recording, async ({ query, checkout }) => {
     const taken = clients.get(checkout) ?? { client: pool.connect(), left: checkout.statements };
     clients.set(checkout, taken);
@@ -52,7 +55,6 @@ export async function replay(pool: pg.Pool, recording: Recording): Promise<numbe
     taken.left -= 1;
     if (taken.left === 0) client.release();
   });
-  return performance.now() - start;
 }
 
 /**

@@ -13,6 +13,7 @@ const TONES: Readonly<Record<PeerName, string>> = {
   memory: "memory",
   references: "floor",
   driver: "floor",
+  "driver-each": "floor",
 };
 
 /** A curve of time is smoothed to about so many points, each the median of the turns around it. */

@@ -12,15 +12,16 @@ import { type Workload, workload } from "./workload.ts";
  */
 export const crowdCalls: Workload = workload({
   name: "crowd-calls",
-  peers: ["official", "memory", "references", "driver"],
+  peers: ["official", "memory", "references", "driver", "driver-each"],
   metrics: [
     {
       key: "total",
       title: "all calls",
       unit: "ms",
       better: "less",
-      // Our statements come at 0.7 of the pace at which the bare driver asks the same ones.
-      targets: { driver: 0.7 },
+      // 0.7 of the pace of the bare driver: where it asks the statements that our calls were joined to, and where it
+      // asks one for each of the calls.
+      targets: { driver: 0.7, "driver-each": 0.7 },
     },
     { key: "pace", title: "calls", unit: "per second", better: "more" },
   ],
@@ -32,8 +33,8 @@ export const crowdCalls: Workload = workload({
     const { saver } = await context.open();
     await context.settle();
     const start = performance.now();
-    await Promise.all(
-      [...calls.values()].map((ofThread) => inOrder(ofThread, ({ ask }) => ask(saver))),
+    await context.together(
+      [...calls.values()].map((ofThread) => () => inOrder(ofThread, ({ ask }) => ask(saver))),
     );
     const total = performance.now() - start;
     const count = [...calls.values()].reduce((sum, ofThread) => sum + ofThread.length, 0);

@@ -44,6 +44,8 @@ export interface RunContext {
   read(url: string, request: ReadRequest): Promise<ReadAnswer>;
   /** Made in the first round with this saver, with all that it opens, and kept for the others. */
   once<T>(make: () => Promise<T>): Promise<T>;
+  /** Does all of it at once; where a statement is recorded for each call, one after the other. */
+  together(works: readonly (() => Promise<unknown>)[]): Promise<unknown>;
   /** Flushes the server and collects garbage: to be called just before the clock starts. */
   settle(): Promise<void>;
 }
@@ -66,7 +68,7 @@ export interface ReadAnswer {
 
 export interface Workload {
   readonly name: string;
-  /** Who takes part beside ours. `driver` replays a run of ours, and is compared by the first metric. */
+  /** Who takes part beside ours. The drivers replay a run of ours, and are compared by the first metric. */
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
   describe(scale: Scale): string;
