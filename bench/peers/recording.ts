@@ -51,9 +51,17 @@ export async function replay(pool: pg.Pool, recording: Recording): Promise<void>
     const taken = clients.get(checkout) ?? { client: pool.connect(), left: checkout.statements };
     clients.set(checkout, taken);
     const client = await taken.client;
-    await client.query(query);
+    try {
+      await client.query(query);
+    } catch (error) {
+      // What waits for this statement waits for ever, and nobody would give its connection back.
+      for (const { client } of clients.values()) void client.then((one) => one.release(true));
+      throw error;
+    }
     taken.left -= 1;
-    if (taken.left === 0) client.release();
+    if (taken.left > 0) return;
+    clients.delete(checkout);
+    client.release();
   });
 }
 

@@ -22,7 +22,7 @@ export interface StoreMetrics {
     /** What the cache holds now. */
     readonly bytes: number;
   };
-  /** Bytes of values, chunks and records that were sent to be stored. */
+  /** Bytes of values, chunks and records that were sent to be stored, counted before chunks are compressed. */
   readonly bytesStored: number;
   /** Bytes of values that were saved and not sent, because their thread had them. */
   readonly bytesDeduplicated: number;

@@ -48,7 +48,7 @@ export async function executeOne(
 ): Promise<Outcome | undefined> {
   let rest = operation;
   const nothing = { chunks: [], values: [], checkpoint: null, writes: [], floor: null };
-  const slice = { ...operation, kind: KIND_OF_SLICE[operation.kind], ...nothing };
+  const slice = { ...operation, kind: KIND_OF_SLICE[operation.kind], isSlice: true, ...nothing };
   const parts: (Pick<WriteOperation, "chunks"> | Pick<WriteOperation, "values">)[] = [];
   if (weigh(operation.chunks) > SLICE) {
     // In the order of their ids, which is the order within a statement: two transactions that send the same

@@ -7,7 +7,7 @@ export interface Traffic {
   cacheHits: number;
   /** Those that needed the database. */
   cacheMisses: number;
-  /** Bytes of values, chunks and checkpoints that were sent and stored. */
+  /** Bytes of values, chunks and checkpoints that were sent and stored, counted before chunks are compressed. */
   bytesStored: number;
   /** Characters of large values that were written and not sent, because their thread had them. */
   bytesDeduplicated: number;

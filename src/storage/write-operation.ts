@@ -14,6 +14,8 @@ export interface WriteOperation {
   readonly lease: number | null;
   readonly ttlMs: number | null;
   readonly chunks: readonly Omit<ChunkRow, "n">[];
+  /** Whether it is a slice of a large write, whose chunks are not compressed. */
+  readonly isSlice?: boolean;
   readonly values: readonly Omit<ValueRow, "n">[];
   /** `created_ms` counts where `kind` is one of records'. */
   readonly checkpoint:

@@ -50,7 +50,10 @@ export function parametersOfOne(
   };
   return [
     ...packRow(COLUMNS_OF_ONE.want, want),
-    ...pack(COLUMNS_OF_ONE.chunks, distinct(operations).map(asStored)),
+    ...pack(
+      COLUMNS_OF_ONE.chunks,
+      first.isSlice ? first.chunks : distinct(operations).map(asStored),
+    ),
     ...(put?.checkpoint
       ? packRow(COLUMNS_OF_ONE.checkpoints, { place: 1, ...put.checkpoint })
       : []),
@@ -59,7 +62,7 @@ export function parametersOfOne(
   ];
 }
 
-/** What is sealed is bytes already. Not before it is packed: while it waits, a leaf shares its text with the cache. */
+/** What is sealed is bytes already. Compressed when it is packed, and so no text of a batch is in memory twice. */
 function asStored<R extends Unplaced<ChunkRow>>(chunk: R): R {
   const { payload } = chunk;
   if (typeof payload !== "string") return chunk;
@@ -134,7 +137,7 @@ export function parametersOfMany(
     const { n } = thread;
     for (const chunk of operation.chunks) {
       const key = `${n} ${chunk.chunk_id}`;
-      if (!sent.has(key)) chunks.push({ n, ...chunk });
+      if (!sent.has(key)) chunks.push({ n, ...(operation.isSlice ? chunk : asStored(chunk)) });
       sent.add(key);
     }
     for (const value of operation.values) values.push({ n, ...value });
@@ -159,7 +162,7 @@ export function parametersOfMany(
   const { puts, writes: takesWrites } = TAKES[kind];
   return [
     ...pack(COLUMNS.want, wanted),
-    ...pack(COLUMNS.chunks, chunks.map(asStored)),
+    ...pack(COLUMNS.chunks, chunks),
     ...(puts ? pack(COLUMNS[puts], checkpoints) : []),
     ...(puts ? pack(COLUMNS.values, values) : []),
     ...(takesWrites ? pack(COLUMNS.writes, writes) : []),

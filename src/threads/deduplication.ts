@@ -5,7 +5,10 @@ import { chunkIds } from "../storage/chunk-ids.ts";
 import type { TableStats } from "./stats.ts";
 import { statsStatements } from "./stats-statements.ts";
 
-/** Bytes of values and pending writes, not compressed, in the threads that were looked at. */
+/**
+ * Bytes of values and pending writes in the threads that were looked at, as they are sent: chunks of some kilobytes
+ * compressed, what else the server compresses not.
+ */
 export interface Deduplication {
   /** How many threads were looked at. */
   readonly sampledThreads: number;

@@ -1,8 +1,8 @@
 /**
  * The format of exports: JSON Lines. A header, then thread by thread its row, its rows of the other
  * tables, and a line that counts them; at the end how many threads there were. Rows are what the
- * tables hold, chunks and all, so an export is as small as the store is, and a round trip exact. What
- * is no UTF-8, as is all that is encrypted, stands in `base64`.
+ * tables hold, chunks and all, so an export does not grow with the versions of a value, and a round trip is exact.
+ * What is compressed in the table is text here; what is no UTF-8, as is all that is encrypted, stands in `base64`.
  *
  * ```text
  * {"format":"langgraph-postgres export","version":1}

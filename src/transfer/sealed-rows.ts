@@ -1,5 +1,6 @@
 /** Rows of an export on their way out of a store and into one, which may be encrypted. */
 import { type Cipher, notConfigured, type Place, SEALED } from "../encryption/cipher.ts";
+import { CorruptCheckpointError } from "../errors.ts";
 import { chunkIds, chunkLiteral } from "../storage/chunk-ids.ts";
 import { COMPRESSED, compress, textOf } from "../storage/compression.ts";
 import { filterable } from "../storage/filter-metadata.ts";
@@ -62,6 +63,9 @@ export async function receiveRow(
 ): Promise<ExportRow> {
   if (cipher === undefined) {
     if (isSealedRow(part, row)) throw notConfigured(threadId);
+    if (isText(part) && row.base64 != null) {
+      throw new CorruptCheckpointError(`base64 of the ${part} holds nothing that was encrypted`);
+    }
     return part === "chunk" ? compressed(row) : row;
   }
   const route = { cipher: { ...cipher, allowPlaintext: true }, from: threadId, to: threadId };
@@ -84,6 +88,11 @@ export async function receiveRow(
   };
 }
 
+/** Whether rows of that kind hold text, unless they are encrypted. */
+function isText(part: Part): boolean {
+  return part === "chunk" || part === "checkpoint";
+}
+
 /** A row of a chunk with its text, if it can be read. */
 export function uncompressed(row: ExportRow): ExportRow {
   const { base64, ...rest } = row;
@@ -98,7 +107,7 @@ function compressed(row: ExportRow): ExportRow {
 }
 
 function isSealedRow(part: Part, row: ExportRow): boolean {
-  return part === "chunk" || part === "checkpoint"
+  return isText(part)
     ? bytesOf(row.base64, null)?.[0] === SEALED
     : isSealedType(row.type as string);
 }

@@ -29,8 +29,9 @@ const values = {
 const CHUNK = "WHERE thread_id = $1 AND chunk_id = $2";
 /** `$1` the thread, `$2` the chunk, `$3` a number from 0 to 999. */
 const DAMAGES: Readonly<Record<string, string>> = {
-  "a bit of a payload": `UPDATE T_chunks SET payload = set_bit(payload, (length(payload) * 8 - 1) * $3::int / 999,
-    1 - get_bit(payload, (length(payload) * 8 - 1) * $3::int / 999)) ${CHUNK} AND payload IS NOT NULL`,
+  // Not of the last byte: where it is compressed, some of its bits mean nothing.
+  "a bit of a payload": `UPDATE T_chunks SET payload = set_bit(payload, (length(payload) * 8 - 9) * $3::int / 999,
+    1 - get_bit(payload, (length(payload) * 8 - 9) * $3::int / 999)) ${CHUNK} AND length(payload) > 1`,
   "a payload cut off": `UPDATE T_chunks SET payload = substr(payload, 1, (length(payload) - 1) * $3::int / 999) ${CHUNK} AND payload IS NOT NULL`,
   "a payload that is longer": `UPDATE T_chunks SET payload = payload || '\\x20' ${CHUNK} AND payload IS NOT NULL`,
   "another chunk's payload": `UPDATE T_chunks k SET payload = o.payload, children = o.children FROM T_chunks o

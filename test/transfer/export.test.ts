@@ -227,6 +227,28 @@ describe("what is not an export, or not a whole one", () => {
       "does not hold what its id says",
       1,
     ],
+    [
+      "bytes in an index node, of which only the children are in its id",
+      () =>
+        lines.map((line, i) =>
+          i > beginningOfB()
+            ? line.replace('"payload":null', '"payload":null,"base64":"AAc="')
+            : line,
+        ),
+      "base64 of the chunk",
+      1,
+    ],
+    [
+      "a checkpoint in base64 that is not encrypted",
+      () =>
+        lines.map((line, i) =>
+          i > beginningOfB()
+            ? line.replace(/"checkpoint_data":"(\\"|[^"])*"/, '"base64":"e30="')
+            : line,
+        ),
+      "base64 of the checkpoint",
+      1,
+    ],
     ["a row of no thread", () => without(1), "belongs to no thread", 0],
     [
       "a wrong number of threads",
