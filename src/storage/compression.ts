@@ -17,9 +17,9 @@ const MIN_LENGTH = 2048;
 const MAX_LENGTH = 65_536;
 /** What a compressed payload may become: a character has three bytes at most. */
 const MAX_BYTES = 3 * MAX_LENGTH;
-/** As much room as most leaves need. By default a quarter of a megabyte is made each time, and 16 KB of it left behind. */
+/** As most chunks need it. By default a quarter of a megabyte is made for each, and 16 KB of it left behind. */
 const ROOM = { windowBits: 13, memLevel: 6, chunkSize: 4096 };
-/** 13 to 24 ms for a million letters, 48 of Chinese. The default finds a hundredth more, and may need four times as long. */
+/** The default level saves a hundredth more, and needs several times as long for text of few letters. */
 const DEFLATE = { ...ROOM, level: 4 };
 
 const HEAD = Buffer.from([COMPRESSED]);

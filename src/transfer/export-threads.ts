@@ -24,7 +24,7 @@ import {
 } from "./export-format.ts";
 import { type ExportStatements, exportStatements, KEYS } from "./export-statements.ts";
 import type { TransferOptions } from "./progress.ts";
-import { openRow, uncompressed } from "./sealed-rows.ts";
+import { openRow, uncompressed } from "./stored-rows.ts";
 
 /** How threads are written to a file. */
 export interface ExportOptions extends TransferOptions {

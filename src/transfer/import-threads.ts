@@ -29,7 +29,7 @@ import {
 import { exportLines, type Lines } from "./export-lines.ts";
 import { exportStatements } from "./export-statements.ts";
 import type { TransferOptions } from "./progress.ts";
-import { receiveRow } from "./sealed-rows.ts";
+import { receiveRow } from "./stored-rows.ts";
 
 /** How threads are read from a file. */
 export interface ImportThreadsOptions extends TransferOptions {
