@@ -31,7 +31,7 @@ export async function runWorkload(
   // A quick run compares nothing.
   if (workload.warmsUp && scale === "full") {
     progress(`${workload.name}: warming up`);
-    for (const saver of taking) await saver.warmUp();
+    for (const saver of taking) await saver.run();
   }
   for (let round = 1; round <= rounds; round += 1) {
     // Nobody always goes first, or always after the same other.

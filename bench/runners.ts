@@ -13,7 +13,6 @@ import {
 import type { Measured, Scale, Workload } from "./workloads/workload.ts";
 
 export interface Runner {
-  warmUp(): Promise<void>;
   run(): Promise<Run>;
   end(): Promise<void>;
 }
@@ -44,14 +43,6 @@ function peerOf(name: PeerName): Peer {
 function saverRunner(workload: Workload, harness: Harness, peer: Peer, scale: Scale): Runner {
   const context = createContext(harness, peer);
   return {
-    async warmUp() {
-      const apart = createContext(harness, peer);
-      try {
-        await workload.run("warmUp", apart);
-      } finally {
-        await apart.end();
-      }
-    },
     async run() {
       try {
         return { measured: await workload.run(scale, context) };
@@ -97,7 +88,6 @@ function driverRunner(workload: Workload, harness: Harness, scale: Scale, isEach
     if (!isEach) ofThreads.push(recording);
   };
   return {
-    warmUp: record,
     async run() {
       if (ofThreads.length === 0) await record();
       const pool = await openPool(url);

@@ -15,7 +15,7 @@ import type { Scale } from "./workloads/workload.ts";
 export type Task =
   | { readonly kind: "open"; readonly name: PeerName; readonly server: string }
   | { readonly kind: "begin"; readonly workload: string; readonly scale: Scale }
-  | { readonly kind: "warmUp" | "run" | "finish" | "close" };
+  | { readonly kind: "run" | "finish" | "close" };
 
 /** What it says: that the task is done, with what a run measured; or what it is doing. */
 export type Said = { readonly done: true; readonly run?: Run } | { readonly progress: string };
@@ -53,9 +53,6 @@ async function perform(task: Task): Promise<Run | undefined> {
       runner = createRunner(saver.name, workload, saver.harness, task.scale);
       return undefined;
     }
-    case "warmUp":
-      await runner?.warmUp();
-      return undefined;
     case "run":
       return runner?.run();
     case "finish":

@@ -9,7 +9,6 @@ import type { Scale } from "./workloads/workload.ts";
 export interface SaverProcess {
   readonly name: PeerName;
   begin(workload: string, scale: Scale): Promise<void>;
-  warmUp(): Promise<void>;
   run(): Promise<Run>;
   finish(): Promise<void>;
   close(): Promise<void>;
@@ -30,7 +29,6 @@ export async function startSaver(
   return {
     name,
     begin: async (workload, scale) => void (await ask({ kind: "begin", workload, scale })),
-    warmUp: async () => void (await ask({ kind: "warmUp" })),
     async run() {
       const run = await ask({ kind: "run" });
       if (!run) throw new Error(`${name} measured nothing.`);

@@ -5,13 +5,14 @@ import { type Workload, workload } from "./workload.ts";
 export const chat: Workload = workload({
   name: "chat",
   peers: ["official", "memory", "references", "driver"],
+  warmsUp: true,
   metrics: turnMetrics({
     total: { official: 25, memory: 5 },
     last: { official: 30 },
     bytes: { official: 100 },
     growth: 3,
   }),
-  sizes: { full: { turns: 600 }, quick: { turns: 25 }, warmUp: { turns: 15 } },
+  sizes: { full: { turns: 600 }, quick: { turns: 25 } },
   describe: ({ turns }) =>
     `one thread, ${turns} turns of a human (0.2 KB) and an AI message (1.2 KB)`,
   async run({ turns }, context) {

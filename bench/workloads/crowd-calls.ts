@@ -13,6 +13,7 @@ import { type Workload, workload } from "./workload.ts";
 export const crowdCalls: Workload = workload({
   name: "crowd-calls",
   peers: ["official", "memory", "references", "driver", "driver-each"],
+  warmsUp: true,
   metrics: [
     {
       key: "total",

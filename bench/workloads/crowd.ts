@@ -5,7 +5,6 @@ import { type Workload, workload } from "./workload.ts";
 export const CROWD_SIZES = {
   full: { threads: 64, turns: 50 },
   quick: { threads: 32, turns: 3 },
-  warmUp: { threads: 16, turns: 2 },
 };
 
 export const CROWD_BYTES = { human: 60, ai: 120 } as const;
@@ -14,6 +13,7 @@ export const CROWD_BYTES = { human: 60, ai: 120 } as const;
 export const crowd: Workload = workload({
   name: "crowd",
   peers: ["official", "memory", "references", "driver"],
+  warmsUp: true,
   metrics: [
     {
       key: "total",

@@ -12,6 +12,7 @@ const SENTENCE_BYTES = 100;
 export const document: Workload = workload({
   name: "document",
   peers: ["official", "memory", "references", "driver"],
+  warmsUp: true,
   metrics: [
     { key: "total", title: "all steps", unit: "ms", better: "less" },
     { key: "bytes", title: "stored bytes", unit: "bytes", better: "less" },
@@ -19,7 +20,6 @@ export const document: Workload = workload({
   sizes: {
     full: { kilobytes: 200, steps: 100 },
     quick: { kilobytes: 60, steps: 10 },
-    warmUp: { kilobytes: 40, steps: 10 },
   },
   describe: ({ kilobytes, steps }) =>
     `a text of ${kilobytes} KB in the state, a sentence put into it per step, ${steps} steps`,

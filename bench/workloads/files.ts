@@ -19,6 +19,7 @@ const FILE_BYTES = 5000;
 export const files: Workload = workload({
   name: "files",
   peers: ["official", "memory", "references", "driver"],
+  warmsUp: true,
   metrics: [
     { key: "total", title: "all steps", unit: "ms", better: "less", targets: { official: 10 } },
     {
@@ -32,7 +33,6 @@ export const files: Workload = workload({
   sizes: {
     full: { count: 200, steps: 100 },
     quick: { count: 60, steps: 10 },
-    warmUp: { count: 20, steps: 10 },
   },
   describe: ({ count, steps }) =>
     `a map of ${count} files of 5 KB in the state, one changed per step, ${steps} steps`,

@@ -1,8 +1,7 @@
 /** What a workload is. Each lives in a file of its own and is listed in `all.ts`. */
 import type { OpenSaver, PeerName } from "../peers/peer.ts";
 
-/** `warmUp` runs once with every saver before the first round. */
-export type Scale = "full" | "quick" | "warmUp";
+export type Scale = "full" | "quick";
 
 export type Unit = "ms" | "bytes" | "ratio" | "per second";
 
@@ -72,6 +71,7 @@ export interface Workload {
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
   describe(scale: Scale): string;
+  /** Whether every saver does a whole run that is not counted before the first round. */
   readonly warmsUp: boolean;
   run(scale: Scale, context: RunContext): Promise<Measured>;
 }
@@ -80,21 +80,21 @@ interface Definition<Size> {
   readonly name: string;
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
-  /** No `warmUp` where what is measured runs in a fresh process, or warms up by itself. */
-  readonly sizes: { readonly full: Size; readonly quick: Size; readonly warmUp?: Size };
+  /** Not where what is measured runs in a fresh process, or warms up by itself. */
+  readonly warmsUp?: true;
+  readonly sizes: { readonly full: Size; readonly quick: Size };
   describe(size: Size): string;
   run(size: Size, context: RunContext): Promise<Measured>;
 }
 
 export function workload<Size>(definition: Definition<Size>): Workload {
   const { name, peers, metrics, sizes } = definition;
-  const at = (scale: Scale): Size => sizes[scale] ?? sizes.quick;
   return {
     name,
     peers,
     metrics,
-    warmsUp: sizes.warmUp !== undefined,
-    describe: (scale) => definition.describe(at(scale)),
-    run: (scale, context) => definition.run(at(scale), context),
+    warmsUp: definition.warmsUp === true,
+    describe: (scale) => definition.describe(sizes[scale]),
+    run: (scale, context) => definition.run(sizes[scale], context),
   };
 }
