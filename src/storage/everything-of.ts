@@ -39,6 +39,10 @@ export const stored = (isSealed: boolean): typeof plain => (isSealed ? sealed : 
 export const opaque = (column: string, isSealed: boolean): string =>
   isSealed ? `convert_to(encode(${column}, 'base64'), 'UTF8')` : column;
 
+/** Whether what a column of bytes holds begins with this one, as all that is sealed or compressed does. */
+export const beginsWith = (column: string, byte: number): string =>
+  `substring(${column} FROM 1 FOR 1) = '\\x0${byte}'::bytea`;
+
 /** Nothing that has expired is ever seen, whether or not the sweeper has been there. */
 export const alive = (row: string): string =>
   `(${row}.expires_at IS NULL OR ${row}.expires_at > now())`;

@@ -2,7 +2,14 @@
 import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
 import { COMPRESSED } from "./compression.ts";
-import { alive, everythingOf, micros, PAYLOAD_SLICE, stored as storedIn } from "./everything-of.ts";
+import {
+  alive,
+  beginsWith,
+  everythingOf,
+  micros,
+  PAYLOAD_SLICE,
+  stored as storedIn,
+} from "./everything-of.ts";
 import { isRecord } from "./names.ts";
 
 export interface ReadStatements {
@@ -41,7 +48,7 @@ export interface PageShape {
 
 export function readStatements(names: TableNames, isSealed: boolean): ReadStatements {
   const stored = storedIn(isSealed);
-  const isCompressed = `substring(k.payload FROM 1 FOR 1) = '\\x0${COMPRESSED}'::bytea`;
+  const isCompressed = beginsWith("k.payload", COMPRESSED);
   /** Text, and as base64 what is none. */
   const body = isSealed
     ? "NULL::bytea, encode(k.payload, 'base64')"

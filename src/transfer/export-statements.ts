@@ -4,6 +4,7 @@ import type { TableNames } from "../postgres/identifiers.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
 import { perStore } from "../retention/per-store.ts";
 import { COMPRESSED } from "../storage/compression.ts";
+import { beginsWith } from "../storage/everything-of.ts";
 import { PART_NAMES, PARTS, type Part, THREAD_COLUMNS } from "./export-format.ts";
 
 export interface ExportStatements {
@@ -61,10 +62,6 @@ const OPAQUE: Readonly<Record<Part, readonly [column: string, condition: string]
   checkpoint: ["checkpoint_data", beginsWith("x.checkpoint_data", SEALED)],
   write: ["payload", "x.type <> 'json'"],
 };
-
-function beginsWith(column: string, byte: number): string {
-  return `COALESCE(substring(${column} FROM 1 FOR 1) = '\\x0${byte}'::bytea, false)`;
-}
 
 /** A column as text. */
 function reading(part: Part, column: string): string {
