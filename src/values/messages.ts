@@ -15,6 +15,7 @@ import {
   ToolMessage,
   ToolMessageChunk,
 } from "@langchain/core/messages";
+import { assembler, type MessageConstructor } from "./message-assembly.ts";
 import { isPlain, setEntry } from "./wire.ts";
 
 /** What is needed to write and to revive one of LangChain's message classes without `load`. */
@@ -32,11 +33,9 @@ export interface MessageClass {
   jsonKey(field: string): string;
   /** The field that a key in the JSON form stands for. */
   fieldOf(jsonKey: string): string;
-  /** Runs the class's own constructor on fields that nobody else holds. */
+  /** What the class's own constructor makes of fields that nobody else holds. */
   create(fields: Record<string, unknown>): object;
 }
-
-type Constructor = { new (fields: never): object; readonly prototype: object };
 
 const CLASSES: Readonly<Record<string, readonly [type: unknown, ...properties: string[]]>> = {
   AIMessage: [AIMessage, "usage_metadata"],
@@ -65,7 +64,7 @@ const MISSING_ALIASES: Record<string, Record<string, string>> = {
 const byName = new Map<string, MessageClass>();
 const byPrototype = new Map<object, MessageClass>();
 for (const [name, [type, ...properties]] of Object.entries(CLASSES)) {
-  const described = describe(name, type as Constructor, ["id", "name", ...properties]);
+  const described = describe(name, type as MessageConstructor, ["id", "name", ...properties]);
   byName.set(name, described);
   byPrototype.set(described.prototype, described);
 }
@@ -85,7 +84,8 @@ export function messageClassById(id: readonly unknown[]): MessageClass | undefin
   return byName.get(name);
 }
 
-function describe(name: string, type: Constructor, properties: string[]): MessageClass {
+function describe(name: string, type: MessageConstructor, properties: string[]): MessageClass {
+  const create = assembler(name, type);
   const aliases = aliasesOf(type, name);
   const fields = new Map<string, string>();
   const jsonKeys = new Map<string, string>();
@@ -100,10 +100,7 @@ function describe(name: string, type: Constructor, properties: string[]): Messag
     id: ["langchain_core", "messages", get_lc_unique_name(type as never)],
     jsonKey: (field) => remember(jsonKeys, field, snakeCase),
     fieldOf: (key) => remember(fields, key, camelCase),
-    create:
-      name === "AIMessage"
-        ? (given) => createWithoutWarning(type, given)
-        : (given) => new type(given as never),
+    create: name === "AIMessage" ? (given) => createWithoutWarning(create, given) : create,
   };
 }
 
@@ -133,10 +130,10 @@ export function isOrdinary(message: LiveMessage, { prototype, id }: MessageClass
 }
 
 /** As `load` collects them: from the class upwards, the base's winning. */
-function aliasesOf(type: Constructor, name: string): Record<string, string> {
+function aliasesOf(type: MessageConstructor, name: string): Record<string, string> {
   const aliases: Record<string, string> = {};
   for (
-    let current: Constructor | null = type;
+    let current: MessageConstructor | null = type;
     current?.prototype;
     current = Object.getPrototypeOf(current)
   ) {
@@ -182,16 +179,19 @@ function camelCase(key: string): string {
  * does not repeat. Once is for the provider's author; on every read it would flood the log. So the
  * constructor does not get to see them, and what it would have made of them is made here.
  */
-function createWithoutWarning(type: Constructor, fields: Record<string, unknown>): object {
+function createWithoutWarning(
+  create: (fields: Record<string, unknown>) => object,
+  fields: Record<string, unknown>,
+): object {
   const additional = fields.additional_kwargs as { tool_calls?: unknown } | null | undefined;
-  if (additional?.tool_calls == null) return new type(fields as never);
+  if (additional?.tool_calls == null) return create(fields);
   if (fields.tool_calls === undefined) {
     const [valid, invalid] = parseToolCalls(additional.tool_calls);
     fields.tool_calls = valid;
     fields.invalid_tool_calls = invalid;
   }
   fields.additional_kwargs = {};
-  const message = new type(fields as never) as Record<string, unknown>;
+  const message = create(fields) as Record<string, unknown>;
   fields.additional_kwargs = additional;
   setEntry(message, "additional_kwargs", additional);
   return message;
