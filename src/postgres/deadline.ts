@@ -13,22 +13,22 @@ export function deadlineIn(ms: number): Deadline {
 }
 
 /** The promise's result, or the error of `late` when the deadline passes first. */
-export async function before<T>(
-  deadline: Deadline,
-  promise: Promise<T>,
-  late: () => Error,
-): Promise<T> {
+export function before<T>(deadline: Deadline, promise: Promise<T>, late: () => Error): Promise<T> {
   const left = deadline.left();
   if (left === Number.POSITIVE_INFINITY) return promise;
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), Math.max(0, left));
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), Math.max(0, left));
+    promise.then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** For messages: `15 s`. */

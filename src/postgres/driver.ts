@@ -18,7 +18,7 @@ export interface DbQuery {
   /** `"extended"` sends it by the extended protocol also without values. */
   queryMode?: string;
   /** Default: the pool's. */
-  types?: DbTypes;
+  types?: DbTypes | undefined;
 }
 
 /** Decides how a field of a result is turned into a JavaScript value. */

@@ -3,10 +3,11 @@ import { requestCancel } from "./cancel.ts";
 import type { Checkout } from "./connections.ts";
 import { before, type Deadline, inSeconds } from "./deadline.ts";
 import type { DbQuery, DbResult, DbTypes } from "./driver.ts";
+import type { Param } from "./frontend-messages.ts";
 import type { Statement } from "./statement.ts";
+import { submit, takesSubmissions } from "./submission.ts";
 
-/** A parameter. A Buffer goes in binary (`bytea`, or an array of `arrays.ts`), all else as text. */
-export type Param = string | number | bigint | boolean | Buffer | null;
+export type { Param } from "./frontend-messages.ts";
 
 /** A row: every column as text, see {@link query}. */
 export type Row = readonly (string | null)[];
@@ -60,7 +61,9 @@ export async function query(
   if (named) request.name = statement.name;
   let late = false;
   try {
-    const answer = await before<DbResult>(deadline, checkedOut.client.query(request), () => {
+    const { client } = checkedOut;
+    const answering = takesSubmissions(client) ? submit(client, request) : client.query(request);
+    const answer = await before<DbResult>(deadline, answering, () => {
       late = true;
       return overdue(statement, deadline, "may still take effect");
     });
