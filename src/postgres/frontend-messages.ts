@@ -27,7 +27,8 @@ export function executeMessages(
   const lengths: number[] = [];
   let bindLength = 4 + 1 + byteLength(name) + 1 + 2 + 2 + 4;
   for (const param of params) {
-    const value = param === null || typeof param === "object" ? param : String(param);
+    // Callers in JavaScript may have `undefined`, which is NULL to the driver, too.
+    const value = param == null || Buffer.isBuffer(param) ? (param ?? null) : String(param);
     const length = value === null ? NULL_LENGTH : byteLength(value);
     values.push(value);
     lengths.push(length);
@@ -51,7 +52,7 @@ export function executeMessages(
   at = writeCString(buffer, name, at);
   at = buffer.writeUInt16BE(values.length, at);
   for (const value of values) {
-    at = buffer.writeInt16BE(typeof value === "string" ? TEXT : BINARY, at);
+    at = buffer.writeInt16BE(Buffer.isBuffer(value) ? BINARY : TEXT, at);
   }
   at = buffer.writeUInt16BE(values.length, at);
   for (let i = 0; i < values.length; i += 1) {

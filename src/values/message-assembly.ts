@@ -12,7 +12,7 @@ export type MessageConstructor = { new (fields: never): Fields; readonly prototy
 
 /** How the messages of one class are put together. */
 interface Assembly {
-  /** A new function, to be called with `new`. */
+  /** A new function, to be called with `new` once it has its prototype. */
   readonly constructorOf: () => (this: Fields, fields: Fields) => void;
   /** Whether the constructor would do nothing with the fields but set them. */
   readonly isPlain: (fields: Fields) => boolean;
@@ -56,7 +56,10 @@ export function assembler(name: string, type: MessageConstructor): (fields: Fiel
   return (fields) => (isPlain(fields) ? new Assembled(fields as never) : construct(fields));
 }
 
-/** Whether both ways lead to the same message: a LangChain that is newer may set more, or otherwise. */
+/**
+ * Whether both ways lead to the same message, in all that it holds and in what the getters of its class make of
+ * it: a LangChain that is newer may set more, or otherwise. Private fields that only methods read would not be noticed.
+ */
 function isFaithful(
   type: MessageConstructor,
   Assembled: MessageConstructor,
@@ -73,24 +76,22 @@ function isFaithful(
     ...optional,
   };
   return [least, most].every((fields) => {
+    const given: Fields = structuredClone(fields);
+    const taken: Fields = structuredClone(fields);
     try {
-      return isSame(new type({ ...fields } as never), new Assembled(fields as never));
+      const made = new type(given as never);
+      const assembled = new Assembled(taken as never);
+      return (
+        isDeepStrictEqual(made, assembled) &&
+        Reflect.ownKeys(made).every(
+          (key) => (made[key] === given[key]) === (assembled[key] === taken[key]),
+        ) &&
+        gettersOf(made).every((key) => isDeepStrictEqual(made[key], assembled[key]))
+      );
     } catch {
       return false;
     }
   });
-}
-
-/** What every message has an object of its own under, whatever it was given. */
-const OWN_OBJECTS: ReadonlySet<PropertyKey> = new Set(["lc_kwargs", "lc_namespace"]);
-
-/** In all that they hold, and in what the getters of their class make of it. */
-function isSame(left: Fields, right: Fields): boolean {
-  return (
-    isDeepStrictEqual(left, right) &&
-    Reflect.ownKeys(left).every((key) => OWN_OBJECTS.has(key) || left[key] === right[key]) &&
-    gettersOf(left).every((key) => isDeepStrictEqual(left[key], right[key]))
-  );
 }
 
 function gettersOf(message: object): PropertyKey[] {

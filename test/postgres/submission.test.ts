@@ -2,7 +2,14 @@
 import fc from "fast-check";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
-import { createDatabase, type DbPool, type DbQuery, statement } from "../../src/postgres/index.ts";
+import {
+  createDatabase,
+  type DbClient,
+  type DbPool,
+  type DbQuery,
+  statement,
+} from "../../src/postgres/index.ts";
+import { submit, takesSubmissions } from "../../src/postgres/submission.ts";
 import { wrapPool } from "../contract/wrapped-pool.ts";
 
 const connectionString = inject("postgres")["18"];
@@ -67,6 +74,47 @@ test("as many parameters as a statement can have", async () => {
   expect(row).toEqual(["65535"]);
 });
 
+describe("statements that answer no rows of their own", () => {
+  test.each(["", "-- nothing", "COPY (SELECT 1) TO STDOUT"])("%j", async (text) => {
+    const db = createDatabase({ pool: openPool() });
+    expect(await db.execute(statement("other", text), [])).toEqual([]);
+    expect(await db.execute(DOUBLE, [21])).toEqual(doubled);
+  });
+
+  test("COPY FROM STDIN", async () => {
+    const pool = openPool();
+    const db = createDatabase({ pool });
+    await pool.query("CREATE TEMP TABLE copied (n int)");
+    const copy = db.execute(statement("copy", "COPY copied FROM STDIN"), []);
+    await expect(copy).rejects.toMatchObject({ sqlState: "57014" });
+    expect(await db.execute(DOUBLE, [21])).toEqual(doubled);
+  });
+});
+
+test("what JavaScript calls undefined is NULL, also of types that have no binary form", async () => {
+  const db = createDatabase({ pool: openPool() });
+  const isNull = statement(
+    "is_null",
+    "SELECT ($1::text IS NULL)::text, ($2::aclitem IS NULL)::text",
+  );
+  expect(await db.execute(isNull, [undefined as never, null])).toEqual([["true", "true"]]);
+});
+
+test("rows are counted", async () => {
+  const pool = openPool();
+  const seen: unknown[] = [];
+  const client = await pool.connect();
+  const ask = (text: string) => submit(client as DbClient, { text });
+  await ask("CREATE TEMP TABLE counted (n int)").then(({ command, rowCount }) =>
+    seen.push(command, rowCount),
+  );
+  await ask("INSERT INTO counted SELECT generate_series(1, 3)").then(({ command, rowCount }) =>
+    seen.push(command, rowCount),
+  );
+  client.release();
+  expect(seen).toEqual(["CREATE", null, "INSERT", 3]);
+});
+
 describe("a statement that fails", () => {
   let pool: pg.Pool;
   beforeEach(() => {
@@ -90,6 +138,21 @@ describe("a statement that fails", () => {
     expect(pool.totalCount).toBe(1);
   });
 
+  const MOST_PARAMS = 65_535;
+  const tooMany = Array.from({ length: MOST_PARAMS + 1 }, () => null);
+
+  test("before it is sent, whether it has to wait for another or not, is told of", async () => {
+    const db = createDatabase({ pool });
+    await expect(db.execute(DOUBLE, tooMany)).rejects.toThrow(/failed/);
+    await expect(
+      db.transaction(async (tx) => {
+        const before = tx.client.query({ text: "SELECT pg_sleep(0.05)" });
+        await Promise.all([before, tx.execute(DOUBLE, tooMany)]);
+      }),
+    ).rejects.toThrow(/failed/);
+    expect(await db.execute(DOUBLE, [21])).toEqual(doubled);
+  });
+
   test("by the driver's own clock (query_timeout), is told of", async () => {
     const db = createDatabase({ pool: openPool({ query_timeout: 100 }) });
     const slow = db.execute(statement("slow", "SELECT pg_sleep(1)::text"), [], { retry: false });
@@ -99,7 +162,8 @@ describe("a statement that fails", () => {
 });
 
 describe("what is put in front of a client's query", () => {
-  type Query = (this: pg.Client, query: DbQuery & { callback?: unknown }) => unknown;
+  type Callback = (error: unknown, result?: { rows: unknown[] }) => void;
+  type Query = (this: pg.Client, query: DbQuery, callback: Callback) => unknown;
   const original = pg.Client.prototype.query as unknown as Query;
   const instrument = (query: Query): void => {
     vi.spyOn(pg.Client.prototype, "query").mockImplementation(query as never);
@@ -107,13 +171,11 @@ describe("what is put in front of a client's query", () => {
 
   test("for all clients, as instrumentations do, sees text and values, and the answer by the callback", async () => {
     const seen: unknown[] = [];
-    instrument(function (query) {
-      const { callback } = query as { callback: (error: unknown, result?: unknown) => void };
-      query.callback = (error: unknown, result: { rows: unknown[] } | undefined) => {
+    instrument(function (query, callback) {
+      return original.call(this, query, (error, result) => {
         seen.push([query.text, query.values, result?.rows, error]);
         callback(error, result);
-      };
-      return original.call(this, query);
+      });
     });
     const db = createDatabase({ pool: openPool() });
     expect(await db.execute(DOUBLE, [21])).toEqual(doubled);
@@ -125,8 +187,8 @@ describe("what is put in front of a client's query", () => {
   });
 
   test("may send a copy with another text", async () => {
-    instrument(function (query) {
-      return original.call(this, { ...query, text: `${query.text} /* trace */` });
+    instrument(function (query, callback) {
+      return original.call(this, { ...query, text: `${query.text} /* trace */` }, callback);
     });
     const db = createDatabase({ pool: openPool() });
     const answers = statement("answers", "SELECT 'é'::bytea, 65::int4");
@@ -157,4 +219,18 @@ test("a pool that sends queries before others are answered gets ordinary ones", 
     [["4", "é"]],
     [["6", "é"]],
   ]);
+});
+
+test.each([{}, { connection: {} }, { connection: { stream: {} } }])(
+  "a pg that is made otherwise (%j) gets ordinary ones",
+  (parts) => {
+    const client = Object.assign(Object.create(pg.Client.prototype) as object, parts);
+    expect(takesSubmissions(client as DbClient)).toBe(false);
+  },
+);
+
+test("a name under which the server knows another text does not run that one", async () => {
+  const db = createDatabase({ pool: openPool() });
+  expect(await db.execute({ name: "same", text: "SELECT '1'" }, [])).toEqual([["1"]]);
+  expect(await db.execute({ name: "same", text: "SELECT '2'" }, [])).toEqual([["2"]]);
 });

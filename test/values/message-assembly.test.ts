@@ -187,6 +187,15 @@ describe("the constructor", () => {
       },
     ],
     [
+      "changes in place what it is given",
+      class extends AIMessage {
+        constructor(own: { content: string }) {
+          super(own);
+          this.response_metadata.seen = true;
+        }
+      },
+    ],
+    [
       "changes what it is given",
       class extends AIMessage {
         constructor(own: { content: string }) {

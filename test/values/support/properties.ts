@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { JsonPlusSerializer } from "@langchain/langgraph-checkpoint";
 import fc from "fast-check";
 import { deserialize, serialize } from "../../../src/values/codec.ts";
-import { anyValue, sharedValue } from "./arbitraries.ts";
+import { anyValue, comparable, sharedValue } from "./arbitraries.ts";
 import { anyMessage } from "./message-arbitraries.ts";
 import { roundTrip } from "./store.ts";
 
@@ -22,8 +22,6 @@ function same(actual: unknown, expected: unknown): void {
   throw new Error("not the same, though it looks the same");
 }
 
-/** JsonPlusSerializer loses entries of messages that are called `__proto__`; here they are kept. */
-const comparable = (value: unknown): boolean => !serialize([value], "x").includes('"__proto__"');
 const shared = fc.oneof(sharedValue, anyMessage).filter(comparable);
 
 export const PROPERTIES = {
