@@ -58,7 +58,7 @@ export function assembler(name: string, type: MessageConstructor): (fields: Fiel
 
 /**
  * Whether both ways lead to the same message, in all that it holds and in what the getters of its class make of
- * it: a LangChain that is newer may set more, or otherwise. Private fields that only methods read would not be noticed.
+ * it: a LangChain that is newer may set more, or otherwise.
  */
 function isFaithful(
   type: MessageConstructor,
@@ -75,6 +75,7 @@ function isFaithful(
     ...required,
     ...optional,
   };
+  if (hasPrivateFields(type)) return false;
   return [least, most].every((fields) => {
     const given: Fields = structuredClone(fields);
     const taken: Fields = structuredClone(fields);
@@ -92,6 +93,14 @@ function isFaithful(
       return false;
     }
   });
+}
+
+/** They can be seen in the text of the class only, and only its constructor can make them. */
+function hasPrivateFields(type: MessageConstructor): boolean {
+  for (let one = type; one !== Function.prototype; one = Object.getPrototypeOf(one)) {
+    if (/\.#\w/.test(Function.prototype.toString.call(one))) return true;
+  }
+  return false;
 }
 
 function gettersOf(message: object): PropertyKey[] {

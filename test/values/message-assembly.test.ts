@@ -143,6 +143,7 @@ describe("the constructor", () => {
     expect(calls()).toBe(1);
   });
 
+  const lengths = new WeakMap<object, number>();
   const others: [string, unknown][] = [
     [
       "sets one more property",
@@ -151,11 +152,23 @@ describe("the constructor", () => {
       },
     ],
     [
-      "hides what a getter needs",
+      "has private fields",
       class extends AIMessage {
         #length = 1;
+        override getType() {
+          return this.#length === 1 ? super.getType() : "ai";
+        }
+      },
+    ],
+    [
+      "keeps beside it what a getter needs",
+      class extends AIMessage {
+        constructor(own: { content: string }) {
+          super(own);
+          lengths.set(this, 1);
+        }
         override get text() {
-          return super.text.repeat(this.#length);
+          return super.text.repeat(lengths.get(this) ?? 2);
         }
       },
     ],
