@@ -55,10 +55,7 @@ export function createContext(
       }
     },
     together,
-    async settle() {
-      await databases.settle();
-      globalThis.gc?.();
-    },
+    settle: () => databases.settle(),
     endRun: () => closeAll(ofRun),
     async end() {
       await closeAll(ofRun);

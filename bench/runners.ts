@@ -1,5 +1,6 @@
 /** Whoever can be measured in a workload again and again, in this process. */
 import { performance } from "node:perf_hooks";
+import type pg from "pg";
 import { createContext, type Harness } from "./context.ts";
 import { peers } from "./peers/all.ts";
 import { openPool, type Peer, type PeerName } from "./peers/peer.ts";
@@ -40,15 +41,33 @@ function peerOf(name: PeerName): Peer {
   return peer;
 }
 
+/** Milliseconds that a process works before the clock starts: it stood idle while the others had their turns. */
+const WARM_UP = 3000;
+
+async function warmUp(
+  workload: Workload,
+  scale: Scale,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  // A quick run compares nothing.
+  if (!workload.warmsUp || scale === "quick") return;
+  const start = performance.now();
+  while (performance.now() - start < WARM_UP) await work();
+}
+
 function saverRunner(workload: Workload, harness: Harness, peer: Peer, scale: Scale): Runner {
   const context = createContext(harness, peer);
+  const measure = async (one: Scale): Promise<Run> => {
+    try {
+      return { measured: await workload.run(one, context) };
+    } finally {
+      await context.endRun();
+    }
+  };
   return {
     async run() {
-      try {
-        return { measured: await workload.run(scale, context) };
-      } finally {
-        await context.endRun();
-      }
+      await warmUp(workload, scale, () => measure("quick"));
+      return measure(scale);
     },
     end: () => context.end(),
   };
@@ -87,19 +106,22 @@ function driverRunner(workload: Workload, harness: Harness, scale: Scale, isEach
     await workload.run(scale, context);
     if (!isEach) ofThreads.push(recording);
   };
+  const replayAll = async (pool: pg.Pool): Promise<number> => {
+    await emptyTables(pool);
+    await context.settle();
+    const start = performance.now();
+    await Promise.all(ofThreads.map((one) => replay(pool, one)));
+    return performance.now() - start;
+  };
   return {
     async run() {
       if (ofThreads.length === 0) await record();
       const pool = await openPool(url);
       try {
-        await emptyTables(pool);
-        await context.settle();
+        await warmUp(workload, scale, () => replayAll(pool));
         const [metric] = workload.metrics;
-        const start = performance.now();
-        await Promise.all(ofThreads.map((one) => replay(pool, one)));
-        const ms = performance.now() - start;
         return {
-          measured: { metrics: { [metric?.key ?? ""]: ms } },
+          measured: { metrics: { [metric?.key ?? ""]: await replayAll(pool) } },
           statements: ofThreads.reduce((sum, { length }) => sum + length, 0),
         };
       } finally {

@@ -21,7 +21,7 @@ export async function startSaver(
   progress: (line: string) => void,
 ): Promise<SaverProcess> {
   const child = fork(fileURLToPath(new URL("saver-process.ts", import.meta.url)), {
-    execArgv: ["--expose-gc", "--import", "tsx"],
+    execArgv: ["--import", "tsx"],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const ask = (task: Task): Promise<Run | undefined> => answerOf(child, name, task, progress);

@@ -71,7 +71,7 @@ export interface Workload {
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
   describe(scale: Scale): string;
-  /** Whether every saver does a whole run that is not counted before the first round. */
+  /** Whether every saver does a whole run that is not counted before the first round, and small ones before each. */
   readonly warmsUp: boolean;
   run(scale: Scale, context: RunContext): Promise<Measured>;
 }
