@@ -28,8 +28,7 @@ export async function runWorkload(
   const measured = new Map<PeerName, Measured[]>();
   let statements: number | undefined;
   for (const saver of taking) await saver.begin(workload.name, scale);
-  // A quick run compares nothing.
-  if (workload.warmsUp && scale === "full") {
+  if (workload.warmsUp(scale)) {
     progress(`${workload.name}: warming up`);
     for (const saver of taking) await saver.run();
   }

@@ -49,8 +49,7 @@ async function warmUp(
   scale: Scale,
   work: () => Promise<unknown>,
 ): Promise<void> {
-  // A quick run compares nothing.
-  if (!workload.warmsUp || scale === "quick") return;
+  if (!workload.warmsUp(scale)) return;
   const start = performance.now();
   while (performance.now() - start < WARM_UP) await work();
 }

@@ -71,8 +71,8 @@ export interface Workload {
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
   describe(scale: Scale): string;
-  /** Whether every saver does a whole run that is not counted before the first round, and small ones before each. */
-  readonly warmsUp: boolean;
+  /** Whether every saver does a whole run that is not counted before the first round, and small ones before each. A quick run compares nothing. */
+  warmsUp(scale: Scale): boolean;
   run(scale: Scale, context: RunContext): Promise<Measured>;
 }
 
@@ -93,7 +93,7 @@ export function workload<Size>(definition: Definition<Size>): Workload {
     name,
     peers,
     metrics,
-    warmsUp: definition.warmsUp === true,
+    warmsUp: (scale) => scale === "full" && definition.warmsUp === true,
     describe: (scale) => definition.describe(sizes[scale]),
     run: (scale, context) => definition.run(sizes[scale], context),
   };
