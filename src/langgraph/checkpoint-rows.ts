@@ -30,9 +30,12 @@ export function channelValues(
   versions: Readonly<Record<string, string | number>>,
 ): ChannelValue[] {
   const values = checkpoint.channel_values ?? {};
-  return Object.entries(versions)
-    .filter(([channel]) => Object.hasOwn(values, channel) && values[channel] !== undefined)
-    .map(([channel, version]) => ({ channel, version, value: values[channel] }));
+  const found: ChannelValue[] = [];
+  for (const [channel, version] of Object.entries(versions)) {
+    const value = Object.hasOwn(values, channel) ? values[channel] : undefined;
+    if (value !== undefined) found.push({ channel, version, value });
+  }
+  return found;
 }
 
 /** `configurable` is all that identifies a checkpoint. */

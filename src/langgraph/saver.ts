@@ -250,7 +250,8 @@ export class PostgresSaver extends BaseCheckpointSaver<number> {
    */
   override getNextVersion(current: number | undefined): number {
     // A saver of Python writes strings such as "00000000000000000000000000000003.0.81"; their number counts on.
-    const whole = current === undefined ? 0 : Math.floor(Number.parseFloat(String(current)));
+    const number = typeof current === "number" ? current : Number.parseFloat(String(current ?? 0));
+    const whole = Math.floor(number);
     return (Number.isFinite(whole) ? whole : 0) + 1 + Math.random();
   }
 

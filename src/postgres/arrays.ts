@@ -6,6 +6,7 @@
  * dimension its length and lower bound, then per element its length (-1 for NULL) and bytes.
  */
 import { InvalidConfigError } from "../errors.ts";
+import { writeText } from "./text.ts";
 
 const OID = { bytea: 17, int8: 20, int4: 23, text: 25, uuid: 2950 } as const;
 const HEADER = 20;
@@ -87,7 +88,7 @@ function stringArray(oid: number, values: readonly (string | Uint8Array | null)[
     const length = lengths[i] ?? NULL_LENGTH;
     const value = values[i];
     at = buffer.writeInt32BE(length, at);
-    if (typeof value === "string") at += buffer.write(value, at, length, "utf8");
+    if (typeof value === "string") at += writeText(buffer, value, at, length);
     else if (value) {
       buffer.set(value, at);
       at += length;

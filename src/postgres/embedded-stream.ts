@@ -1,4 +1,6 @@
 import { Duplex } from "node:stream";
+// The tests of a user may replace the global one.
+import { setImmediate } from "node:timers";
 import type { PGlite } from "@electric-sql/pglite";
 
 /** Bytes that a client may send before the size of the write-ahead log is looked at. */

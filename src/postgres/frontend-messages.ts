@@ -1,5 +1,7 @@
 /** Messages of the extended query protocol, as a client sends them: a letter, a length, a body. */
 
+import { writeText } from "./text.ts";
+
 /** What a statement is sent with: a Buffer in binary, all else as text. */
 export type Param = string | number | bigint | boolean | Buffer | null;
 
@@ -59,7 +61,7 @@ export function executeMessages(
     const value = values[i];
     const length = lengths[i] as number;
     at = buffer.writeInt32BE(length, at);
-    if (typeof value === "string") at += buffer.write(value, at, length);
+    if (typeof value === "string") at += writeText(buffer, value, at, length);
     else if (value) at += value.copy(buffer, at);
   }
   at = buffer.writeInt16BE(1, at); // one format for all columns of the result

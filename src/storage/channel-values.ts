@@ -5,7 +5,7 @@ import { describe } from "../options.ts";
 import type { CachedChunk, ChunkId, EncodedValue, ValueCodec } from "../values/codec.ts";
 import { chunkLiteral } from "./chunk-ids.ts";
 import type { ChunkRow, ValueRow } from "./columns.ts";
-import { checkName } from "./names.ts";
+import { checkName, versionText } from "./names.ts";
 import type { ThreadKnowledge } from "./thread-knowledge.ts";
 
 /** One version of one channel, not serialised yet. */
@@ -100,7 +100,7 @@ function sha256(content: Buffer): Buffer {
 export function versionsJson(versions: Readonly<Record<string, string | number>>): string {
   const entries = Object.entries(versions).map(([channel, version]) => {
     checkVersion(channel, version);
-    return `${JSON.stringify(checkName("channel", channel))}:${JSON.stringify(version)}`;
+    return `${JSON.stringify(checkName("channel", channel))}:${versionText(version)}`;
   });
   return `{${entries.join(",")}}`;
 }

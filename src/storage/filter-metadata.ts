@@ -6,11 +6,17 @@
 import { InvalidOptionError } from "../errors.ts";
 import { encodeName, isOfRecords } from "./names.ts";
 
+/** What `encodeName` escapes, as JSON text has it. */
+const MAY_NEED_ESCAPE = /\\u(?:0000|001a|d[89a-f])/;
+
 /** JSON text that `jsonb` accepts. */
 export function filterable(metadata: unknown): string {
   // What JSON cannot say (a bigint, a circle) cannot be filtered by; it is still stored, in bytes.
   try {
-    return JSON.stringify(metadata, (_, value: unknown) => sanitise(value)) ?? "{}";
+    const text = JSON.stringify(metadata) ?? "{}";
+    return MAY_NEED_ESCAPE.test(text)
+      ? JSON.stringify(metadata, (_, value: unknown) => sanitise(value))
+      : text;
   } catch {
     return "{}";
   }

@@ -8,7 +8,7 @@ import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader, Placed } from "./chunk-loader.ts";
 import { checkFilter } from "./filter-metadata.ts";
 import type { LatestRead } from "./latest-reads.ts";
-import { encodeName } from "./names.ts";
+import { encodeName, versionText } from "./names.ts";
 import { pageOf } from "./page.ts";
 import type { ReadStatements } from "./read-statements.ts";
 import { type CheckpointRows, parseRows, versionsOf, writeOf } from "./rows.ts";
@@ -115,7 +115,7 @@ export function createReader(parts: ReaderParts): Reader {
     const stored = rows.values.map(({ channel }) => ({
       checkpoint_ns: encodeName(rows.namespace),
       channel: encodeName(channel),
-      version: JSON.stringify(channelVersions[channel]),
+      version: versionText(channelVersions[channel]),
     }));
     knowledge.rememberValues(rows.threadId, generation, stored);
     const values = new Map<string, unknown>();

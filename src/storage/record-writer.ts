@@ -14,7 +14,7 @@ import {
   versionsJson,
 } from "./channel-values.ts";
 import { weightOf } from "./message-limit.ts";
-import { checkName, encodeName } from "./names.ts";
+import { checkName, encodeName, versionText } from "./names.ts";
 import { sealCheckpoint, sealRows } from "./sealing.ts";
 import type { Built, Sender, Target, WriteOptions } from "./sender.ts";
 import { executeOne } from "./slices.ts";
@@ -119,7 +119,7 @@ export function createRecordWriter(parts: RecordWriterParts): RecordWriter {
         chunks: rows,
         values: encoded.map((one) => ({
           checkpoint_ns: row.checkpoint_ns,
-          version: JSON.stringify(one.place.version),
+          version: versionText(one.place.version),
           ...valueColumns(one),
         })),
         checkpoint: row,

@@ -128,12 +128,19 @@ export function createSender(parts: SenderParts): Sender {
       }
       const built = build(known, stale);
       const taken = built instanceof Promise ? await built : built;
+      const sealed = sealRows(parts.cipher, threadId, taken.operation);
+      // One by one: in a graph of many small steps, spreading took more time than all else here.
       const full: WriteOperation = {
-        ...sealRows(parts.cipher, threadId, taken.operation),
+        kind: sealed.kind,
         threadId,
         generation: known?.generation ?? randomUUID(),
         lease: options?.lease ?? null,
         ttlMs: parts.threadTtl,
+        chunks: sealed.chunks,
+        values: sealed.values,
+        checkpoint: sealed.checkpoint,
+        writes: sealed.writes,
+        floor: sealed.floor ?? null,
       };
       const outcome = options?.executor
         ? await executeOne(options.executor, parts.statements, full)

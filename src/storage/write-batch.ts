@@ -16,8 +16,9 @@ export interface Waiting {
   readonly keys: readonly string[];
 }
 
-/** A batch ends here, so that one statement never holds a connection for long. */
-const MAX_OPERATIONS = 64;
+/** A batch ends here, so that one statement never holds a connection, or the rows of threads, for long. */
+const MAX_THREADS = 64;
+const MAX_ROWS = 4096;
 const MAX_BYTES = 1024 * 1024;
 
 /**
@@ -38,8 +39,9 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   const companyOf = ({ kind, threadId }: WriteOperation): WriteKind =>
     kind === "writesKnown" && toPut.has(threadId) ? "putKnown" : kind;
   let company: WriteKind | undefined;
+  let count = 0;
   let bytes = 0;
-  for (let i = 0; i < waiting.length && batch.length < MAX_OPERATIONS; ) {
+  for (let i = 0; i < waiting.length && threads.size < MAX_THREADS && count < MAX_ROWS; ) {
     const one = waiting[i] as W;
     const { operation, keys } = one;
     const size = weightOf(operation);
@@ -60,6 +62,7 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
     company ??= companyOf(operation);
     threads.set(operation.threadId, operation);
     for (const key of keys) rows.add(key);
+    count += rowsOf(operation);
     bytes += size;
     batch.push(one);
     waiting.splice(i, 1);
@@ -67,13 +70,24 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   return batch;
 }
 
-/** The rows that a second operation in the same statement could not write again. */
+/**
+ * What a second operation in the same statement could not write again: a checkpoint, or what one task wrote. No name
+ * holds a NUL.
+ */
 export function rowKeys(operation: WriteOperation): string[] {
   const { threadId, checkpoint, writes } = operation;
-  if (checkpoint) {
-    return [JSON.stringify([threadId, checkpoint.checkpoint_ns, checkpoint.checkpoint_id])];
+  if (checkpoint) return [`${threadId}\0${checkpoint.checkpoint_ns}\0${checkpoint.checkpoint_id}`];
+  const keys: string[] = [];
+  let last: string | undefined;
+  for (const { checkpoint_ns, checkpoint_id, task_id } of writes) {
+    const key = `${threadId}\0${checkpoint_ns}\0${checkpoint_id}\0${task_id}`;
+    // The writes of a task lie side by side.
+    if (key !== last) keys.push(key);
+    last = key;
   }
-  return writes.map((write) =>
-    JSON.stringify([threadId, write.checkpoint_ns, write.checkpoint_id, write.task_id, write.idx]),
-  );
+  return keys;
+}
+
+function rowsOf({ chunks, values, writes }: WriteOperation): number {
+  return 1 + chunks.length + values.length + writes.length;
 }

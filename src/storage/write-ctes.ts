@@ -107,7 +107,7 @@ export function writeCtes(names: TableNames, form: WriteForm): WriteCtes {
   INSERT INTO ${names.values} (thread_id, checkpoint_ns, channel, version, type, payload, chunks)
   SELECT t.thread_id, i.checkpoint_ns, i.channel, i.version, i.type, i.payload, i.chunks::uuid[]
   FROM t ${rows(columns.values, at)}
-  ORDER BY t.thread_id, i.checkpoint_ns, i.channel, i.version
+  ${form.isOne ? "" : "ORDER BY t.thread_id, i.checkpoint_ns, i.channel, i.version"}
   ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
 )`;
 

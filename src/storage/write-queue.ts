@@ -4,6 +4,8 @@
  * other operations wait: the next put would only wait for the thread's row lock, and what a step
  * wrote leaves with the put that ends it. Writes to one row keep their order.
  */
+// The tests of a user may replace the global one.
+import { setImmediate } from "node:timers";
 import type { Database } from "../postgres/database.ts";
 import { executeOne, isLarge } from "./slices.ts";
 import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
@@ -28,21 +30,23 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
   const busy = { threads: new Set<string>(), rows: new Set<string>() };
   let inFlight = 0;
+  let willPump = false;
 
   const pump = (): void => {
+    willPump = false;
     while (inFlight < limit && waiting.length > 0) {
       const batch = takeBatch(waiting, busy);
       if (batch.length === 0) return;
-      const threads = batch.flatMap(({ operation: { checkpoint, threadId } }) =>
-        checkpoint === null ? [] : threadId,
-      );
-      const rows = batch.flatMap(({ keys }) => keys);
-      for (const thread of threads) busy.threads.add(thread);
-      for (const row of rows) busy.rows.add(row);
+      for (const { operation, keys } of batch) {
+        if (operation.checkpoint !== null) busy.threads.add(operation.threadId);
+        for (const key of keys) busy.rows.add(key);
+      }
       inFlight += 1;
       void send(batch).finally(() => {
-        for (const thread of threads) busy.threads.delete(thread);
-        for (const row of rows) busy.rows.delete(row);
+        for (const { operation, keys } of batch) {
+          if (operation.checkpoint !== null) busy.threads.delete(operation.threadId);
+          for (const key of keys) busy.rows.delete(key);
+        }
         inFlight -= 1;
         // Whoever waited for the answer has its next operation ready by then, and it can come along.
         if (waiting.length > 0) setImmediate(pump);
@@ -77,7 +81,9 @@ export function createWriteQueue(database: Database, statements: WriteStatements
     submit: (operation) =>
       new Promise((resolve, reject) => {
         waiting.push({ operation, keys: rowKeys(operation), resolve, reject });
-        pump();
+        if (willPump) return;
+        willPump = true;
+        void Promise.resolve().then(pump);
       }),
   };
 }

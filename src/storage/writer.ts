@@ -10,7 +10,7 @@ import {
   valueColumns,
   versionsJson,
 } from "./channel-values.ts";
-import { checkName, encodeName } from "./names.ts";
+import { checkName, encodeName, versionText } from "./names.ts";
 import type { OnHead } from "./on-head.ts";
 import { sealCheckpoint } from "./sealing.ts";
 import type { Built, Send, WriteOptions } from "./sender.ts";
@@ -114,7 +114,7 @@ export function createWriter(parts: WriterParts): Writer {
             chunks: rows,
             values: values.map((one) => ({
               checkpoint_ns,
-              version: JSON.stringify(one.place.version),
+              version: versionText(one.place.version),
               ...valueColumns(one),
             })),
             checkpoint: row,
@@ -195,7 +195,7 @@ function uncertain(
       !known?.hasValue({
         checkpoint_ns,
         channel: encodeName(channel),
-        version: JSON.stringify(version),
+        version: versionText(version),
       }),
   );
 }

@@ -11,6 +11,7 @@ import {
   textArray,
   uuidArray,
 } from "../../src/postgres/index.ts";
+import { writeText } from "../../src/postgres/text.ts";
 import { backends, type OpenBackend } from "../support/backends.ts";
 
 describe.each(backends)("on $name", (backend) => {
@@ -137,6 +138,21 @@ describe.each(backends)("on $name", (backend) => {
       { numRuns: 40 },
     );
   });
+});
+
+test("text is written as UTF-8, whatever it is and wherever it stands", () => {
+  const text = fc.oneof(
+    fc.string({ unit: "binary-ascii", maxLength: 40 }),
+    fc.string({ unit: "binary", maxLength: 40 }),
+  );
+  fc.assert(
+    fc.property(text, fc.nat(8), (value, at) => {
+      const bytes = Buffer.from(value);
+      const buffer = Buffer.alloc(bytes.length + at + 1, "#");
+      expect(writeText(buffer, value, at, bytes.length)).toBe(bytes.length);
+      expect(buffer).toEqual(Buffer.concat([Buffer.alloc(at, "#"), bytes, Buffer.from("#")]));
+    }),
+  );
 });
 
 test("uuids without dashes pack the same; what is no uuid is refused", () => {

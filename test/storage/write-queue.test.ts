@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { PutWrites } from "../../src/storage/writer.ts";
 import { backends, servers } from "../support/backends.ts";
 import { checkpoint, type Engine, longList, openEngine } from "./engine.ts";
@@ -32,6 +32,54 @@ describe.each(backends)("the write queue on $name", (backend) => {
     }
   });
 
+  test("what waits for a thread's first put leaves as one statement", async () => {
+    const storage = engine.another();
+    const thread = randomUUID();
+    const first = checkpoint(thread, { n: 0 });
+    const { checkpointId } = first;
+    const tasks = Array.from({ length: 300 }, (_, i) => `task ${i}`);
+    await Promise.all([
+      storage.put(first),
+      ...tasks.map((taskId) => storage.putWrites(write(thread, { checkpointId, taskId }))),
+    ]);
+    expect(storage.database.counters.statements).toBe(2);
+    const stored = await engine.another().read(thread, "", checkpointId);
+    expect(new Set(stored?.writes.map(({ taskId }) => taskId))).toEqual(new Set(tasks));
+  });
+
+  test("no statement takes more than 4,096 rows of more than one operation", async () => {
+    const storage = engine.another();
+    const thread = randomUUID();
+    const first = checkpoint(thread, { n: 0 });
+    const { checkpointId } = first;
+    const many = Array.from({ length: 2000 }, (_, idx) => ({ idx, channel: "x", value: idx }));
+    await storage.put(first);
+    const { statements } = storage.database.counters;
+    await Promise.all(
+      ["a", "b", "c", "d"].map((taskId) =>
+        storage.putWrites(write(thread, { checkpointId, taskId, writes: many })),
+      ),
+    );
+    // The third begins below the limit, and so belongs to the first statement.
+    expect(storage.database.counters.statements - statements).toBe(2);
+    expect((await engine.another().read(thread, "", checkpointId))?.writes).toHaveLength(8000);
+  });
+
+  test("the fake timers of a user's tests stop nothing", async () => {
+    const storage = engine.another();
+    const thread = randomUUID();
+    await storage.put(checkpoint(thread, { n: 0 }));
+    const one = checkpoint(thread, { n: 1 });
+    vi.useFakeTimers();
+    try {
+      // The second has to wait for the first: they write one row.
+      await Promise.all([storage.put(one), storage.put({ ...one, data: '{"again":true}' })]);
+      expect((await storage.read(thread, ""))?.data).toBe('{"again":true}');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("what a step wrote leaves with the put that ends it", async () => {
     const storage = engine.another();
     const thread = randomUUID();
@@ -39,8 +87,10 @@ describe.each(backends)("the write queue on $name", (backend) => {
     const before = storage.database.counters.statements;
     const [first, second] = [checkpoint(thread, { n: 1 }), checkpoint(thread, { n: 2 })];
     const { checkpointId } = first;
+    const putting = storage.put(first);
+    await new Promise(setImmediate);
     await Promise.all([
-      storage.put(first),
+      putting,
       storage.putWrites(write(thread, { checkpointId, taskId: "a" })),
       storage.putWrites(write(thread, { checkpointId, taskId: "b", writes: [] })),
       storage.put(second),
@@ -104,6 +154,7 @@ describe.each(backends)("the write queue on $name", (backend) => {
           { idx: -1, channel: "__error__", value },
         ],
       });
+    const { errors } = engine.storage.database.counters;
     for (const thread of threads) {
       await engine.storage.put(checkpoint(thread, {}, { checkpointId: "c" }));
       await Promise.all(
@@ -115,6 +166,8 @@ describe.each(backends)("the write queue on $name", (backend) => {
       );
       expect(byChannel).toEqual({ x: "first", __error__: "third" });
     }
+    // No statement was tried that wrote a row twice.
+    expect(engine.storage.database.counters.errors).toBe(errors);
   });
 
   test("parallel tasks of one thread do not wait for each other", async () => {
