@@ -45,7 +45,7 @@ export interface RunContext {
   once<T>(make: () => Promise<T>): Promise<T>;
   /** Does all of it at once; where a statement is recorded for each call, one after the other. */
   together(works: readonly (() => Promise<unknown>)[]): Promise<unknown>;
-  /** Flushes the server and collects garbage: to be called just before the clock starts. */
+  /** Flushes the server: to be called just before the clock starts. */
   settle(): Promise<void>;
 }
 

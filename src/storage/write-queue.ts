@@ -1,11 +1,12 @@
 /**
- * Operations that wait while others are in flight leave together, as one statement with one commit.
- * Where nothing waits, an operation leaves at once and alone. While a put is in flight, its thread's
- * other operations wait: the next put would only wait for the thread's row lock, and what a step
- * wrote leaves with the put that ends it. Writes to one row keep their order.
+ * Operations that come together (before a microtask has run) or wait while others are in flight leave
+ * together, as one statement with one commit. Where nothing waits, an operation leaves at once. While a
+ * put is in flight, its thread's other operations wait: the next put would only wait for the thread's row
+ * lock, and what a step wrote leaves with the put that ends it. Writes to one row keep their order.
  */
 // The tests of a user may replace the global one.
 import { setImmediate } from "node:timers";
+import { DatabaseError } from "../errors.ts";
 import type { Database } from "../postgres/database.ts";
 import { executeOne, isLarge } from "./slices.ts";
 import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
@@ -63,17 +64,36 @@ export function createWriteQueue(database: Database, statements: WriteStatements
     return [await database.transaction((tx) => executeOne(tx, statements, first))];
   };
 
-  const send = async (batch: readonly Submitted[]): Promise<void> => {
+  /** Tells the callers what came of it; or returns why nothing did, and they are to be told still. */
+  const attempt = async (batch: readonly Submitted[]): Promise<{ why: unknown } | undefined> => {
     try {
-      const operations = batch.map((one) => one.operation);
-      const outcomes = await run(operations);
+      const outcomes = await run(batch.map(({ operation }) => operation));
       batch.forEach((one, i) => {
         one.resolve(outcomes[i]);
       });
-    } catch (error) {
-      // One bad row fails its own operation, not its neighbours'.
-      if (batch.length === 1) batch[0]?.reject(error);
-      else for (const one of batch) await send([one]);
+      return undefined;
+    } catch (why) {
+      return { why };
+    }
+  };
+
+  const send = async (batch: readonly Submitted[]): Promise<void> => {
+    const failure = await attempt(batch);
+    if (failure === undefined) return;
+    // One bad row, or a thread that somebody has locked, fails its own operations, not its neighbours'.
+    if (batch.length > 1 && mayBeOfOne(failure.why)) {
+      await Promise.all(byThread(batch).map(sendEach));
+    } else for (const one of batch) one.reject(failure.why);
+  };
+
+  /** Operations of one thread, in their order. Where one was not answered in time, the next would wait as long. */
+  const sendEach = async (operations: readonly Submitted[]): Promise<void> => {
+    let outage: { why: unknown } | undefined;
+    for (const one of operations) {
+      const failure = outage ?? (await attempt([one]));
+      if (failure === undefined) continue;
+      one.reject(failure.why);
+      if (!isRefusal(failure.why)) outage = failure;
     }
   };
 
@@ -83,7 +103,29 @@ export function createWriteQueue(database: Database, statements: WriteStatements
         waiting.push({ operation, keys: rowKeys(operation), resolve, reject });
         if (willPump) return;
         willPump = true;
+        // Those who waited for one thing come one after the other: the thread's first put, say.
         void Promise.resolve().then(pump);
       }),
   };
+}
+
+/** Whether the server, or what packs rows for it, refused this and could still take others. */
+function isRefusal(error: unknown): boolean {
+  return !(error instanceof DatabaseError) || error.code === "DATABASE_ERROR";
+}
+
+/** Whether one of the operations may have failed all of them, and not the server or the way to it. */
+function mayBeOfOne(error: unknown): boolean {
+  return isRefusal(error) || (error as DatabaseError).code === "DEADLINE_EXCEEDED";
+}
+
+function byThread(batch: readonly Submitted[]): Submitted[][] {
+  const threads = new Map<string, Submitted[]>();
+  for (const one of batch) {
+    const { threadId } = one.operation;
+    const operations = threads.get(threadId);
+    if (operations) operations.push(one);
+    else threads.set(threadId, [one]);
+  }
+  return [...threads.values()];
 }

@@ -7,7 +7,8 @@
  * in `t` (its generation moved, its lease was lost, it expired) gets nothing.
  *
  * Rows are inserted in key order and threads locked in id order, so that two processes with
- * overlapping batches wait for each other instead of deadlocking. `DO UPDATE SET` uses `excluded`
+ * overlapping batches wait for each other instead of deadlocking. Values of one thread need no order:
+ * they are only written under its lock. `DO UPDATE SET` uses `excluded`
  * and parameters only: distributed engines refuse `now()` there.
  */
 import type { TableNames } from "../postgres/identifiers.ts";

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createPool } from "../../src/postgres/index.ts";
+import { openStorage } from "../../src/storage/storage.ts";
 import type { PutWrites } from "../../src/storage/writer.ts";
 import { backends, servers } from "../support/backends.ts";
 import { checkpoint, type Engine, longList, openEngine } from "./engine.ts";
@@ -200,6 +202,55 @@ describe.each(backends)("the write queue on $name", (backend) => {
     );
     expect(await count()).toBe(before);
     expect((await engine.another().read(thread, ""))?.writes[0]?.value).toEqual(list);
+  });
+});
+
+test("callers of a server that cannot be reached are told together, not one deadline after the other", async () => {
+  const pool = createPool({ connString: "postgres://u:p@127.0.0.1:1/x" });
+  const storage = openStorage({ pool, owned: true, settings: { deadline: 300 } });
+  const results = await Promise.allSettled(
+    Array.from({ length: 30 }, () => storage.put(checkpoint(randomUUID(), { n: 1 }))),
+  );
+  expect(new Set(results.map((one) => one.status === "rejected" && one.reason.code))).toEqual(
+    new Set(["CONNECTION_FAILED"]),
+  );
+  expect(storage.database.counters.errors).toBe(1);
+  await storage.close();
+});
+
+describe.each(servers)("the lock on one thread, on $name", (backend) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await openEngine(backend);
+  });
+  afterAll(() => engine.close());
+
+  test("fails the calls of that thread alone", async () => {
+    const storage = engine.another({ deadline: 500 });
+    const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
+    for (const thread of [locked, ...free]) await storage.put(checkpoint(thread, { n: 0 }));
+    const lock = await engine.backend.pool.connect();
+    await lock.query({ text: "BEGIN" });
+    await lock.query({
+      text: `SELECT FROM "${engine.backend.schema}".checkpoints_threads WHERE thread_id = $1 FOR UPDATE`,
+      values: [locked],
+    });
+    const { errors } = storage.database.counters;
+    const put = (thread: string, n: number) => storage.put(checkpoint(thread, { n }));
+    try {
+      const ofLocked = Promise.allSettled([put(locked, 1), put(locked, 2), put(locked, 3)]);
+      await Promise.all(free.map((thread) => put(thread, 1)));
+      for (const one of await ofLocked) {
+        expect(one).toMatchObject({ reason: { code: "DEADLINE_EXCEEDED" } });
+      }
+      // All together, and then one of that thread alone: none waits for three deadlines.
+      expect(storage.database.counters.errors - errors).toBe(2);
+    } finally {
+      await lock.query({ text: "ROLLBACK" });
+      lock.release();
+    }
+    await put(locked, 4);
+    expect((await engine.another().read(locked, ""))?.values.get("n")).toBe(4);
   });
 });
 
