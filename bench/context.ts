@@ -19,6 +19,9 @@ export interface OwnedContext extends RunContext {
 
 type Closer = () => Promise<void>;
 
+/** Where a saver opens that keeps everything in the process. */
+const NOWHERE = "";
+
 export function createContext(
   { databases, chats }: Harness,
   peer: Peer,
@@ -35,13 +38,13 @@ export function createContext(
     const open = await peer.open(url, wrap);
     owner.push(async () => {
       await open.close();
-      await databases.drop(url);
+      if (peer.durable) await databases.drop(url);
     });
     return open;
   };
 
   return {
-    open: async () => openOn(await databases.create()),
+    open: async () => openOn(peer.durable ? await databases.create() : NOWHERE),
     openCopy: async (url) => openOn(await databases.create(url)),
     chatDatabase: (turns) => chats.get(peer, turns),
     read: (url, request) => readInFreshProcess({ ...request, url, peer: peer.name }),

@@ -1,5 +1,6 @@
 /** How much one statement may carry. */
 import { SerializationError } from "../errors.ts";
+import type { CheckpointRow } from "./columns.ts";
 
 /**
  * The server ends the connection of who sends more in one message, and a repetition would meet the same. Asked before
@@ -18,13 +19,23 @@ export function refuseTooMuch(sizes: readonly number[]): void {
 
 type Rows = readonly { readonly payload: unknown }[];
 
-/** How many bytes the payloads of an operation have, at least. */
-export function weightOf(operation: {
+/** How many bytes an operation brings, at least, without names and what each row costs besides. */
+export function weightOf({
+  chunks,
+  values,
+  writes,
+  checkpoint,
+}: {
   readonly chunks: Rows;
   readonly values: Rows;
   readonly writes: Rows;
+  readonly checkpoint: Pick<CheckpointRow, "data" | "metadata" | "channel_versions"> | null;
 }): number {
-  return weigh(operation.chunks) + weigh(operation.values) + weigh(operation.writes);
+  const ofCheckpoint =
+    checkpoint === null
+      ? 0
+      : sizeOf(checkpoint.data) + sizeOf(checkpoint.metadata) + sizeOf(checkpoint.channel_versions);
+  return weigh(chunks) + weigh(values) + weigh(writes) + ofCheckpoint;
 }
 
 /** The same of some rows. */

@@ -81,7 +81,7 @@ export interface SenderParts {
   readonly database: Executor;
   readonly statements: WriteStatements;
   readonly reads: { readonly thread: Statement };
-  readonly queue: WriteQueue;
+  readonly queue: Pick<WriteQueue, "submit">;
   readonly knowledge: KnowledgeStore;
   readonly remover: Remover;
   readonly traffic: Traffic;

@@ -168,9 +168,10 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     },
     deltaHistory: createDeltaHistory({ ...reading, loader }),
     setup,
-    close() {
+    async close() {
       latestReads.flush();
-      return bare.close();
+      await queue.drain();
+      await bare.close();
     },
   };
 }

@@ -6,14 +6,16 @@ import type { WriteKind, WriteOperation } from "./write-operation.ts";
 export interface Busy {
   /** The threads that are being put to. */
   readonly threads: ReadonlySet<string>;
-  /** The rows that are being written: of two writes of one row, the server could do either first. */
+  /** The checkpoints and tasks that are being written: of two writes of one row, the server could do either first. */
   readonly rows: ReadonlySet<string>;
 }
 
 export interface Waiting {
   readonly operation: WriteOperation;
-  /** The rows that it writes. */
+  /** What it writes, as {@link rowKeys} names it. */
   readonly keys: readonly string[];
+  /** Leaves only with those that have the same. */
+  readonly company?: object;
 }
 
 /** A batch ends here, so that one statement never holds a connection, or the rows of threads, for long. */
@@ -23,8 +25,8 @@ const MAX_BYTES = 1024 * 1024;
 
 /**
  * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of
- * its kind, agreeing on their thread's generation and lease, and not writing a row that is in the
- * batch already. None if all have to wait.
+ * its kind, agreeing on their thread, and not writing a row that is in the batch already. None if all
+ * have to wait.
  */
 export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   const batch: W[] = [];
@@ -36,9 +38,9 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
     if (operation.kind === "putKnown") toPut.add(operation.threadId);
   }
   // Pending writes go with a put only where the thread's row is locked for one anyway.
-  const companyOf = ({ kind, threadId }: WriteOperation): WriteKind =>
+  const kindOf = ({ kind, threadId }: WriteOperation): WriteKind =>
     kind === "writesKnown" && toPut.has(threadId) ? "putKnown" : kind;
-  let company: WriteKind | undefined;
+  let kind: WriteKind | undefined;
   let count = 0;
   let bytes = 0;
   for (let i = 0; i < waiting.length && threads.size < MAX_THREADS && count < MAX_ROWS; ) {
@@ -47,19 +49,19 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
     const size = weightOf(operation);
     const same = threads.get(operation.threadId);
     const fits =
-      (company === undefined || companyOf(operation) === company) &&
+      (kind === undefined || kindOf(operation) === kind) &&
+      (batch.length === 0 || one.company === batch[0]?.company) &&
       (batch.length === 0 || bytes + size <= MAX_BYTES) &&
       // An operation never overtakes an earlier one of its own thread.
       !blocked.has(operation.threadId) &&
-      (same === undefined ||
-        (same.generation === operation.generation && same.lease === operation.lease)) &&
+      (same === undefined || agree(same, operation)) &&
       keys.every((key) => !rows.has(key) && !busy.rows.has(key));
     if (!fits) {
       blocked.add(operation.threadId);
       i += 1;
       continue;
     }
-    company ??= companyOf(operation);
+    kind ??= kindOf(operation);
     threads.set(operation.threadId, operation);
     for (const key of keys) rows.add(key);
     count += rowsOf(operation);
@@ -68,6 +70,11 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
     waiting.splice(i, 1);
   }
   return batch;
+}
+
+/** Whether both can say of their thread what one statement says of it. What brings a version says where all begin to count. */
+function agree(a: WriteOperation, b: WriteOperation): boolean {
+  return a.generation === b.generation && a.lease === b.lease && a.floor == null && b.floor == null;
 }
 
 /**

@@ -6,8 +6,8 @@
  */
 // The tests of a user may replace the global one.
 import { setImmediate } from "node:timers";
-import { DatabaseError } from "../errors.ts";
 import type { Database } from "../postgres/database.ts";
+import { partsOf } from "./failed-batch.ts";
 import { executeOne, isLarge } from "./slices.ts";
 import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
@@ -16,6 +16,8 @@ import type { WriteStatements } from "./write-statements.ts";
 
 export interface WriteQueue {
   submit(operation: WriteOperation): Promise<Outcome | undefined>;
+  /** Sends what waits, and resolves when all that was submitted until now is done, or has failed. */
+  drain(): Promise<void>;
 }
 
 interface Submitted extends Waiting {
@@ -30,6 +32,7 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   const waiting: Submitted[] = [];
   const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
   const busy = { threads: new Set<string>(), rows: new Set<string>() };
+  const unsettled = new Set<Promise<unknown>>();
   let inFlight = 0;
   let willPump = false;
 
@@ -64,68 +67,43 @@ export function createWriteQueue(database: Database, statements: WriteStatements
     return [await database.transaction((tx) => executeOne(tx, statements, first))];
   };
 
-  /** Tells the callers what came of it; or returns why nothing did, and they are to be told still. */
-  const attempt = async (batch: readonly Submitted[]): Promise<{ why: unknown } | undefined> => {
+  const send = async (batch: readonly Submitted[]): Promise<void> => {
     try {
       const outcomes = await run(batch.map(({ operation }) => operation));
       batch.forEach((one, i) => {
         one.resolve(outcomes[i]);
       });
-      return undefined;
-    } catch (why) {
-      return { why };
-    }
-  };
-
-  const send = async (batch: readonly Submitted[]): Promise<void> => {
-    const failure = await attempt(batch);
-    if (failure === undefined) return;
-    // One bad row, or a thread that somebody has locked, fails its own operations, not its neighbours'.
-    if (batch.length > 1 && mayBeOfOne(failure.why)) {
-      await Promise.all(byThread(batch).map(sendEach));
-    } else for (const one of batch) one.reject(failure.why);
-  };
-
-  /** Operations of one thread, in their order. Where one was not answered in time, the next would wait as long. */
-  const sendEach = async (operations: readonly Submitted[]): Promise<void> => {
-    let outage: { why: unknown } | undefined;
-    for (const one of operations) {
-      const failure = outage ?? (await attempt([one]));
-      if (failure === undefined) continue;
-      one.reject(failure.why);
-      if (!isRefusal(failure.why)) outage = failure;
+    } catch (error) {
+      const parts = partsOf(batch, error);
+      if (parts === undefined) for (const one of batch) one.reject(error);
+      else waiting.unshift(...parts.flatMap(apart));
     }
   };
 
   return {
-    submit: (operation) =>
-      new Promise((resolve, reject) => {
+    submit(operation) {
+      const settled = new Promise<Outcome | undefined>((resolve, reject) => {
         waiting.push({ operation, keys: rowKeys(operation), resolve, reject });
-        if (willPump) return;
+      });
+      const forget = (): void => void unsettled.delete(settled);
+      unsettled.add(settled);
+      settled.then(forget, forget);
+      if (!willPump) {
         willPump = true;
         // Those who waited for one thing come one after the other: the thread's first put, say.
         void Promise.resolve().then(pump);
-      }),
+      }
+      return settled;
+    },
+    async drain() {
+      pump();
+      await Promise.allSettled(unsettled);
+    },
   };
 }
 
-/** Whether the server, or what packs rows for it, refused this and could still take others. */
-function isRefusal(error: unknown): boolean {
-  return !(error instanceof DatabaseError) || error.code === "DATABASE_ERROR";
-}
-
-/** Whether one of the operations may have failed all of them, and not the server or the way to it. */
-function mayBeOfOne(error: unknown): boolean {
-  return isRefusal(error) || (error as DatabaseError).code === "DEADLINE_EXCEEDED";
-}
-
-function byThread(batch: readonly Submitted[]): Submitted[][] {
-  const threads = new Map<string, Submitted[]>();
-  for (const one of batch) {
-    const { threadId } = one.operation;
-    const operations = threads.get(threadId);
-    if (operations) operations.push(one);
-    else threads.set(threadId, [one]);
-  }
-  return [...threads.values()];
+/** A part of a batch that failed leaves by itself. */
+function apart(part: readonly Submitted[]): Submitted[] {
+  const company = {};
+  return part.map((one) => ({ ...one, company }));
 }

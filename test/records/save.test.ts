@@ -186,6 +186,20 @@ describe.each(both)("save and load on $name", (backend) => {
     expect(new Set(versions).size).toBe(versions.length);
   });
 
+  test("a version that a record brings does not change those of records that are saved in the same go", async () => {
+    const { store } = fixture.current;
+    const threadId = fresh("thread");
+    await store.save({ id: fresh("cp"), threadId, state: 1 });
+    const saved = await Promise.all([
+      store.save({ id: fresh("cp"), threadId, state: 1 }),
+      store.save({ id: fresh("cp"), threadId, state: 1, version: 50 }),
+      store.save({ id: fresh("cp"), threadId, state: 1 }),
+    ]);
+    const [before, brought, after] = saved.map(({ version }) => version);
+    expect([before, brought]).toEqual([2, 50]);
+    expect(after).toBeGreaterThan(50);
+  });
+
   test("one version twice in a thread, namespace and execution is refused", async () => {
     const { store, another } = fixture.current;
     const threadId = fresh("thread");

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPool } from "../../src/postgres/index.ts";
 import { openStorage } from "../../src/storage/storage.ts";
 import type { PutWrites } from "../../src/storage/writer.ts";
-import { backends, servers } from "../support/backends.ts";
+import { backends, embeddedBackend, servers } from "../support/backends.ts";
 import { checkpoint, type Engine, longList, openEngine } from "./engine.ts";
 
 const write = (threadId: string, more: Partial<PutWrites> = {}): PutWrites => ({
@@ -15,6 +15,20 @@ const write = (threadId: string, more: Partial<PutWrites> = {}): PutWrites => ({
   writes: [{ idx: 0, channel: "x", value: 1 }],
   ...more,
 });
+
+/** Locks the thread's row, as nothing in this package does for long; returns how to let it go. */
+async function lockThread({ backend }: Engine, thread: string): Promise<() => Promise<void>> {
+  const lock = await backend.pool.connect();
+  await lock.query({ text: "BEGIN" });
+  await lock.query({
+    text: `SELECT FROM "${backend.schema}".checkpoints_threads WHERE thread_id = $1 FOR UPDATE`,
+    values: [thread],
+  });
+  return async () => {
+    await lock.query({ text: "ROLLBACK" });
+    lock.release();
+  };
+}
 
 describe.each(backends)("the write queue on $name", (backend) => {
   let engine: Engine;
@@ -67,6 +81,14 @@ describe.each(backends)("the write queue on $name", (backend) => {
     expect((await engine.another().read(thread, "", checkpointId))?.writes).toHaveLength(8000);
   });
 
+  test("no statement takes more than a megabyte of more than one operation", async () => {
+    const storage = engine.another();
+    const data = JSON.stringify("x".repeat(600_000));
+    const puts = Array.from({ length: 3 }, () => checkpoint(randomUUID(), {}, { data }));
+    await Promise.all(puts.map((one) => storage.put(one)));
+    expect(storage.database.counters.statements).toBe(3);
+  });
+
   test("the fake timers of a user's tests stop nothing", async () => {
     const storage = engine.another();
     const thread = randomUUID();
@@ -105,8 +127,9 @@ describe.each(backends)("the write queue on $name", (backend) => {
     expect(step?.writes.map(({ taskId }) => taskId)).toEqual(["a"]);
   });
 
-  test("one bad row fails alone", async () => {
+  test("one bad row fails alone, and is found by halving", async () => {
     const storage = engine.another();
+    const { errors } = storage.database.counters;
     const threads = Array.from({ length: 30 }, () => randomUUID());
     const results = await Promise.allSettled(
       threads.map((thread, i) =>
@@ -117,6 +140,8 @@ describe.each(backends)("the write queue on $name", (backend) => {
       threads.map((_, i) => (i === 17 ? "rejected" : "fulfilled")),
     );
     expect(results[17]).toMatchObject({ reason: { code: "DATABASE_ERROR", sqlState: "22P02" } });
+    // 30, 15, 8, 4, 2 and 1 of them.
+    expect(storage.database.counters.errors - errors).toBe(6);
     const read = engine.another();
     expect(await read.read(threads[17] ?? "", "")).toBeUndefined();
     expect((await read.read(threads[18] ?? "", ""))?.values.get("i")).toBe(18);
@@ -205,6 +230,39 @@ describe.each(backends)("the write queue on $name", (backend) => {
   });
 });
 
+test("what is written before the end is still stored", async () => {
+  const backend = await embeddedBackend.open();
+  const settings = { schema: backend.schema, autoMigrate: true };
+  const storage = openStorage({ pool: backend.pool, owned: false, settings });
+  await storage.setup();
+  const thread = randomUUID();
+  const putting = Promise.all(
+    Array.from({ length: 10 }, (_, n) =>
+      storage.put(checkpoint(n === 0 ? thread : randomUUID(), { n })),
+    ),
+  );
+  await storage.close();
+  await putting;
+  const again = openStorage({ pool: backend.pool, owned: false, settings });
+  expect((await again.read(thread, ""))?.values.get("n")).toBe(0);
+  await backend.close();
+});
+
+test("callers without tables are told together", async () => {
+  const backend = await embeddedBackend.open();
+  const storage = openStorage({
+    pool: backend.pool,
+    owned: false,
+    settings: { schema: backend.schema },
+  });
+  const results = await Promise.allSettled(
+    Array.from({ length: 30 }, () => storage.put(checkpoint(randomUUID(), { n: 1 }))),
+  );
+  for (const one of results) expect(one).toMatchObject({ reason: { code: "TABLES_MISSING" } });
+  expect(storage.database.counters.errors).toBe(1);
+  await backend.close();
+});
+
 test("callers of a server that cannot be reached are told together, not one deadline after the other", async () => {
   const pool = createPool({ connString: "postgres://u:p@127.0.0.1:1/x" });
   const storage = openStorage({ pool, owned: true, settings: { deadline: 300 } });
@@ -229,12 +287,7 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
     const storage = engine.another({ deadline: 500 });
     const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
     for (const thread of [locked, ...free]) await storage.put(checkpoint(thread, { n: 0 }));
-    const lock = await engine.backend.pool.connect();
-    await lock.query({ text: "BEGIN" });
-    await lock.query({
-      text: `SELECT FROM "${engine.backend.schema}".checkpoints_threads WHERE thread_id = $1 FOR UPDATE`,
-      values: [locked],
-    });
+    const unlock = await lockThread(engine, locked);
     const { errors } = storage.database.counters;
     const put = (thread: string, n: number) => storage.put(checkpoint(thread, { n }));
     try {
@@ -246,11 +299,27 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
       // All together, and then one of that thread alone: none waits for three deadlines.
       expect(storage.database.counters.errors - errors).toBe(2);
     } finally {
-      await lock.query({ text: "ROLLBACK" });
-      lock.release();
+      await unlock();
     }
     await put(locked, 4);
     expect((await engine.another().read(locked, ""))?.values.get("n")).toBe(4);
+  });
+
+  test("keeps others waiting for the pool's only connection, and fails none of them", async () => {
+    const { connString = "", schema } = engine.backend;
+    const pool = createPool({ connString, maxConns: 1 });
+    const storage = openStorage({ pool, owned: true, settings: { schema, deadline: 500 } });
+    const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
+    for (const thread of [locked, ...free]) await storage.put(checkpoint(thread, { n: 0 }));
+    const unlock = await lockThread(engine, locked);
+    try {
+      const ofLocked = Promise.allSettled([storage.put(checkpoint(locked, { n: 1 }))]);
+      await Promise.all(free.map((thread) => storage.put(checkpoint(thread, { n: 1 }))));
+      expect(await ofLocked).toMatchObject([{ reason: { code: "DEADLINE_EXCEEDED" } }]);
+    } finally {
+      await unlock();
+    }
+    await storage.close();
   });
 });
 

@@ -45,20 +45,18 @@ function server(version: "18" | "14"): Backend {
   };
 }
 
-/** PostgreSQL 18 and 14 as servers, and the embedded one. */
-export const backends: readonly Backend[] = [
-  server("18"),
-  server("14"),
-  {
-    name: "embedded",
-    connections: "one",
-    async open() {
-      useTemplate(() => readFile(inject("embeddedTemplate")));
-      const pool = await embedded("memory");
-      return { pool, schema: freshSchema(), connString: undefined, close: () => pool.end() };
-    },
+export const embeddedBackend: Backend = {
+  name: "embedded",
+  connections: "one",
+  async open() {
+    useTemplate(() => readFile(inject("embeddedTemplate")));
+    const pool = await embedded("memory");
+    return { pool, schema: freshSchema(), connString: undefined, close: () => pool.end() };
   },
-];
+};
+
+/** PostgreSQL 18 and 14 as servers, and the embedded one. */
+export const backends: readonly Backend[] = [server("18"), server("14"), embeddedBackend];
 
 /** The two servers, for what needs several connections. */
 export const servers: readonly Backend[] = backends.filter((one) => one.connections === "many");

@@ -1,0 +1,57 @@
+/** What becomes of a batch of writes that failed. */
+import { DatabaseError, type ErrorCode, LangGraphPostgresError } from "../errors.ts";
+import type { Waiting } from "./write-batch.ts";
+
+/** SQLSTATEs of who waited too long: for a lock, for the server, or for each other. */
+const WAITED = new Set(["40001", "40P01", "55P03", "57014"]);
+
+/** What one operation can cause by what it brings. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "DATABASE_ERROR",
+  "SERIALIZATION_FAILED",
+  "INVALID_CONFIG",
+]);
+
+/**
+ * The parts of the batch that are tried again, each apart from the others; undefined where that would help none, and all
+ * callers are to be told.
+ *
+ * - What is refused is looked for by halving: one bad row fails its own operation, not its neighbours'.
+ * - What was waited for may be the lock on one thread, so threads are tried apart. Not the operations of one thread: all
+ *   would wait as long, one after the other.
+ * - A server that cannot be reached, a full pool, missing tables are no operation's doing.
+ */
+export function partsOf<W extends Waiting>(
+  batch: readonly W[],
+  error: unknown,
+): readonly (readonly W[])[] | undefined {
+  if (batch.length === 1) return undefined;
+  if (waitedTooLong(error)) {
+    const threads = byThread(batch);
+    return threads.length === 1 ? undefined : threads;
+  }
+  if (!isRefusal(error)) return undefined;
+  const half = batch.length >> 1;
+  return [batch.slice(0, half), batch.slice(half)];
+}
+
+function waitedTooLong(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return false;
+  return error.code === "DEADLINE_EXCEEDED" || WAITED.has(error.sqlState ?? "");
+}
+
+/** What is no error of this package comes from packing the rows. */
+function isRefusal(error: unknown): boolean {
+  return !(error instanceof LangGraphPostgresError) || REFUSALS.has(error.code);
+}
+
+function byThread<W extends Waiting>(batch: readonly W[]): W[][] {
+  const threads = new Map<string, W[]>();
+  for (const one of batch) {
+    const { threadId } = one.operation;
+    const operations = threads.get(threadId);
+    if (operations) operations.push(one);
+    else threads.set(threadId, [one]);
+  }
+  return [...threads.values()];
+}
