@@ -2,6 +2,18 @@
 import { DatabaseError, type ErrorCode, LangGraphPostgresError } from "../errors.ts";
 import type { Waiting } from "./write-batch.ts";
 
+/** A part of a batch. */
+export interface Part {
+  readonly of: Split;
+}
+
+/** What became of the parts so far. */
+export interface Split {
+  taken: number;
+  /** Those that nobody answered. */
+  late: number;
+}
+
 /** SQLSTATEs of who waited too long: for a lock, for the server, or for each other. */
 const WAITED = new Set(["40001", "40P01", "55P03", "57014"]);
 
@@ -12,6 +24,12 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "INVALID_CONFIG",
 ]);
 
+/** No operation's doing all the same: a full disk, and what the operating system says. */
+const OF_THE_SERVER = /^(53100|58)/;
+
+/** So many parts are waited for in vain before the others are given up. One may be what all the others waited for. */
+const MAX_LATE = 2;
+
 /**
  * The parts of the batch that are tried again, each apart from the others; undefined where that would help none, and all
  * callers are to be told.
@@ -19,7 +37,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
  * - What is refused is looked for by halving: one bad row fails its own operation, not its neighbours'.
  * - What was waited for may be the lock on one thread, so threads are tried apart. Not the operations of one thread: all
  *   would wait as long, one after the other.
- * - A server that cannot be reached, a full pool, missing tables are no operation's doing.
+ * - A server that cannot be reached, a full pool or disk, missing tables are no operation's doing.
  */
 export function partsOf<W extends Waiting>(
   batch: readonly W[],
@@ -42,7 +60,17 @@ function waitedTooLong(error: unknown): boolean {
 
 /** What is no error of this package comes from packing the rows. */
 function isRefusal(error: unknown): boolean {
+  if (error instanceof DatabaseError && OF_THE_SERVER.test(error.sqlState ?? "")) return false;
   return !(error instanceof LangGraphPostgresError) || REFUSALS.has(error.code);
+}
+
+/**
+ * Takes note of a part that failed for good, and says whether the parts that still wait would fare no better: nobody
+ * answers. Otherwise each would wait for its deadline, a few at a time.
+ */
+export function isHopeless(split: Split, error: unknown): boolean {
+  if (waitedTooLong(error) || !isRefusal(error)) split.late += 1;
+  return split.taken === 0 && split.late >= MAX_LATE;
 }
 
 function byThread<W extends Waiting>(batch: readonly W[]): W[][] {

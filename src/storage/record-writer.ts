@@ -19,7 +19,7 @@ import { sealCheckpoint, sealRows } from "./sealing.ts";
 import type { Built, Sender, Target, WriteOptions } from "./sender.ts";
 import { executeOne } from "./slices.ts";
 import type { ThreadKnowledge } from "./thread-knowledge.ts";
-import { rowKeys } from "./write-batch.ts";
+import { agree, rowKeys } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
 import type { Outcome, Saved, WriteOperation } from "./write-operation.ts";
 import type { WriteStatements } from "./write-statements.ts";
@@ -221,7 +221,7 @@ interface ThreadInBatch {
   readonly sent: Set<ChunkId>;
 }
 
-/** What one statement of a batch takes at most, in records and in characters of chunks. */
+/** What one statement of a batch takes at most, in records and in bytes. */
 const MAX_OPERATIONS = 256;
 const MAX_LENGTH = 4 * 1024 * 1024;
 
@@ -229,20 +229,24 @@ const MAX_LENGTH = 4 * 1024 * 1024;
 function createGroup<T>() {
   let members: { readonly operation: WriteOperation; readonly what: T }[] = [];
   let keys = new Set<string>();
+  let threads = new Map<string, WriteOperation>();
   let length = 0;
   return {
     fits(operation: WriteOperation): boolean {
       const [first] = members;
+      const same = threads.get(operation.threadId);
       return (
         first === undefined ||
         (first.operation.kind === operation.kind &&
           members.length < MAX_OPERATIONS &&
+          (same === undefined || agree(same, operation)) &&
           length + weightOf(operation) <= MAX_LENGTH &&
           !rowKeys(operation).some((key) => keys.has(key)))
       );
     },
     add(operation: WriteOperation, what: T): void {
       members.push({ operation, what });
+      threads.set(operation.threadId, operation);
       for (const key of rowKeys(operation)) keys.add(key);
       length += weightOf(operation);
     },
@@ -250,6 +254,7 @@ function createGroup<T>() {
       const taken = members;
       members = [];
       keys = new Set();
+      threads = new Map();
       length = 0;
       return taken;
     },

@@ -128,11 +128,23 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     checkpointTtl: ttl.checkpoints,
     cipher,
   };
+  const underWay = new Set<Promise<void>>();
+  /** The same call, which `close` waits for: on its way to the server it may not have come to the database yet. */
+  const noted =
+    <Args extends unknown[]>(call: (...args: Args) => Promise<void>) =>
+    (...args: Args): Promise<void> => {
+      const done = call(...args);
+      const forget = (): void => void underWay.delete(done);
+      underWay.add(done);
+      done.then(forget, forget);
+      return done;
+    };
   const ahead = cacheBytes === 0 ? undefined : createAhead(codec, knowledge);
   const latestReads = createLatestReads(database, reads);
   const latest: LatestRead = (...key) =>
     completed(() => latestReads.read(...key), database, reads.slice);
   const reader = createReader({ ...reading, latest, loader, ahead });
+  const writer = createWriter({ ...writing, send: sender.send, ahead });
   const refresh = createRefresh(database, names, ttl);
   return {
     database,
@@ -145,7 +157,8 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     settings,
     ...reader,
     read: refresh ? refreshing(reader.read, refresh) : reader.read,
-    ...createWriter({ ...writing, send: sender.send, ahead }),
+    put: noted(writer.put),
+    putWrites: noted(writer.putWrites),
     ...createRecordWriter({ codec, sender, statements, ttl, cipher }),
     ...remover,
     readerIn(executor) {
@@ -170,7 +183,7 @@ export function openStorage({ pool, owned, serde, settings: given }: StorageOpti
     setup,
     async close() {
       latestReads.flush();
-      await queue.drain();
+      await Promise.allSettled(underWay);
       await bare.close();
     },
   };

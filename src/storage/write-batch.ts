@@ -1,5 +1,5 @@
 /** Which of the operations that wait leave together. */
-import { weightOf } from "./message-limit.ts";
+import type { Part } from "./failed-batch.ts";
 import type { WriteKind, WriteOperation } from "./write-operation.ts";
 
 /** What is in flight. */
@@ -14,8 +14,10 @@ export interface Waiting {
   readonly operation: WriteOperation;
   /** What it writes, as {@link rowKeys} names it. */
   readonly keys: readonly string[];
-  /** Leaves only with those that have the same. */
-  readonly company?: object;
+  /** Of how many bytes it is, at least. */
+  readonly weight: number;
+  /** What it was put into when its batch failed. It leaves only with those that have the same. */
+  readonly part?: Part;
 }
 
 /** A batch ends here, so that one statement never holds a connection, or the rows of threads, for long. */
@@ -45,13 +47,12 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   let bytes = 0;
   for (let i = 0; i < waiting.length && threads.size < MAX_THREADS && count < MAX_ROWS; ) {
     const one = waiting[i] as W;
-    const { operation, keys } = one;
-    const size = weightOf(operation);
+    const { operation, keys, weight } = one;
     const same = threads.get(operation.threadId);
     const fits =
       (kind === undefined || kindOf(operation) === kind) &&
-      (batch.length === 0 || one.company === batch[0]?.company) &&
-      (batch.length === 0 || bytes + size <= MAX_BYTES) &&
+      (batch.length === 0 || one.part === batch[0]?.part) &&
+      (batch.length === 0 || bytes + weight <= MAX_BYTES) &&
       // An operation never overtakes an earlier one of its own thread.
       !blocked.has(operation.threadId) &&
       (same === undefined || agree(same, operation)) &&
@@ -65,16 +66,21 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
     threads.set(operation.threadId, operation);
     for (const key of keys) rows.add(key);
     count += rowsOf(operation);
-    bytes += size;
+    bytes += weight;
     batch.push(one);
     waiting.splice(i, 1);
   }
   return batch;
 }
 
-/** Whether both can say of their thread what one statement says of it. What brings a version says where all begin to count. */
-function agree(a: WriteOperation, b: WriteOperation): boolean {
-  return a.generation === b.generation && a.lease === b.lease && a.floor == null && b.floor == null;
+/**
+ * Whether one statement can say of their thread what both say of it. A record that brings a version says where the others
+ * begin to count, and those that bring none go by it.
+ */
+export function agree(a: WriteOperation, b: WriteOperation): boolean {
+  return (
+    a.generation === b.generation && a.lease === b.lease && (a.floor == null) === (b.floor == null)
+  );
 }
 
 /**

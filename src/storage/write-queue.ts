@@ -7,7 +7,8 @@
 // The tests of a user may replace the global one.
 import { setImmediate } from "node:timers";
 import type { Database } from "../postgres/database.ts";
-import { partsOf } from "./failed-batch.ts";
+import { isHopeless, type Part, partsOf, type Split } from "./failed-batch.ts";
+import { weightOf } from "./message-limit.ts";
 import { executeOne, isLarge } from "./slices.ts";
 import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
@@ -16,8 +17,6 @@ import type { WriteStatements } from "./write-statements.ts";
 
 export interface WriteQueue {
   submit(operation: WriteOperation): Promise<Outcome | undefined>;
-  /** Sends what waits, and resolves when all that was submitted until now is done, or has failed. */
-  drain(): Promise<void>;
 }
 
 interface Submitted extends Waiting {
@@ -32,7 +31,6 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   const waiting: Submitted[] = [];
   const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
   const busy = { threads: new Set<string>(), rows: new Set<string>() };
-  const unsettled = new Set<Promise<unknown>>();
   let inFlight = 0;
   let willPump = false;
 
@@ -68,42 +66,46 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   };
 
   const send = async (batch: readonly Submitted[]): Promise<void> => {
+    const split = batch[0]?.part?.of;
     try {
       const outcomes = await run(batch.map(({ operation }) => operation));
       batch.forEach((one, i) => {
         one.resolve(outcomes[i]);
       });
+      if (split) split.taken += 1;
     } catch (error) {
       const parts = partsOf(batch, error);
-      if (parts === undefined) for (const one of batch) one.reject(error);
-      else waiting.unshift(...parts.flatMap(apart));
+      if (parts !== undefined) {
+        const of = { taken: 0, late: 0 };
+        waiting.unshift(...parts.flatMap((part) => apart(part, { of })));
+        return;
+      }
+      for (const one of batch) one.reject(error);
+      if (split && isHopeless(split, error)) rejectRest(split, error);
     }
   };
 
+  const rejectRest = (split: Split, error: unknown): void => {
+    const isPart = ({ part }: Submitted): boolean => part?.of === split;
+    const rest = waiting.filter(isPart);
+    waiting.splice(0, waiting.length, ...waiting.filter((one) => !isPart(one)));
+    for (const one of rest) one.reject(error);
+  };
+
   return {
-    submit(operation) {
-      const settled = new Promise<Outcome | undefined>((resolve, reject) => {
-        waiting.push({ operation, keys: rowKeys(operation), resolve, reject });
-      });
-      const forget = (): void => void unsettled.delete(settled);
-      unsettled.add(settled);
-      settled.then(forget, forget);
-      if (!willPump) {
+    submit: (operation) =>
+      new Promise((resolve, reject) => {
+        const weight = weightOf(operation);
+        waiting.push({ operation, keys: rowKeys(operation), weight, resolve, reject });
+        if (willPump) return;
         willPump = true;
         // Those who waited for one thing come one after the other: the thread's first put, say.
         void Promise.resolve().then(pump);
-      }
-      return settled;
-    },
-    async drain() {
-      pump();
-      await Promise.allSettled(unsettled);
-    },
+      }),
   };
 }
 
 /** A part of a batch that failed leaves by itself. */
-function apart(part: readonly Submitted[]): Submitted[] {
-  const company = {};
-  return part.map((one) => ({ ...one, company }));
+function apart(operations: readonly Submitted[], part: Part): Submitted[] {
+  return operations.map((one) => ({ ...one, part }));
 }

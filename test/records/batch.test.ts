@@ -29,6 +29,21 @@ describe.each(both)("saveBatch on $name", (backend) => {
     expect(await store.saveBatch([])).toEqual([]);
   });
 
+  test("a version that one record brings is counted on from, and not before it", async () => {
+    const { store } = fixture.current;
+    const threadId = fresh("thread");
+    await store.save({ id: fresh("cp"), threadId, state: 0 });
+    const saved = await store.saveBatch([
+      { id: fresh("cp"), threadId, state: 1 },
+      { id: fresh("cp"), threadId, state: 2, version: 50 },
+      { id: fresh("cp"), threadId, state: 3, version: 7 },
+      { id: fresh("cp"), threadId, state: 4 },
+    ]);
+    const [before, brought, older, after] = saved.map(({ version }) => version);
+    expect([before, brought, older]).toEqual([2, 50, 7]);
+    expect(after).toBeGreaterThan(50);
+  });
+
   test("the last of several with one id wins", async () => {
     const { store } = fixture.current;
     const [id, threadId] = [fresh("cp"), fresh("thread")];

@@ -140,7 +140,7 @@ describe.each(backends)("the write queue on $name", (backend) => {
       threads.map((_, i) => (i === 17 ? "rejected" : "fulfilled")),
     );
     expect(results[17]).toMatchObject({ reason: { code: "DATABASE_ERROR", sqlState: "22P02" } });
-    // 30, 15, 8, 4, 2 and 1 of them.
+    // Of 30, 15, 7, 3, 2 and 1.
     expect(storage.database.counters.errors - errors).toBe(6);
     const read = engine.another();
     expect(await read.read(threads[17] ?? "", "")).toBeUndefined();
@@ -237,14 +237,16 @@ test("what is written before the end is still stored", async () => {
   await storage.setup();
   const thread = randomUUID();
   const putting = Promise.all(
-    Array.from({ length: 10 }, (_, n) =>
-      storage.put(checkpoint(n === 0 ? thread : randomUUID(), { n })),
-    ),
+    // The second waits for what the first finds out of the thread.
+    [0, 1].flatMap((n) => [
+      storage.put(checkpoint(thread, { n })),
+      storage.put(checkpoint(randomUUID(), { n })),
+    ]),
   );
   await storage.close();
   await putting;
   const again = openStorage({ pool: backend.pool, owned: false, settings });
-  expect((await again.read(thread, ""))?.values.get("n")).toBe(0);
+  expect((await again.read(thread, ""))?.values.get("n")).toBe(1);
   await backend.close();
 });
 
@@ -284,7 +286,7 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
   afterAll(() => engine.close());
 
   test("fails the calls of that thread alone", async () => {
-    const storage = engine.another({ deadline: 500 });
+    const storage = engine.another({ deadline: 2000 });
     const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
     for (const thread of [locked, ...free]) await storage.put(checkpoint(thread, { n: 0 }));
     const unlock = await lockThread(engine, locked);
@@ -305,10 +307,35 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
     expect((await engine.another().read(locked, ""))?.values.get("n")).toBe(4);
   });
 
+  test("is told from a server that answers nobody, which nobody waits for a second time", async () => {
+    const storage = engine.another({ deadline: 1000 });
+    const threads = Array.from({ length: 12 }, () => randomUUID());
+    for (const thread of threads) await storage.put(checkpoint(thread, { n: 0 }));
+    const lock = await engine.backend.pool.connect();
+    await lock.query({ text: "BEGIN" });
+    await lock.query({
+      text: `LOCK TABLE "${engine.backend.schema}".checkpoints_threads IN EXCLUSIVE MODE`,
+    });
+    const { errors } = storage.database.counters;
+    try {
+      const results = await Promise.allSettled(
+        threads.map((thread) => storage.put(checkpoint(thread, { n: 1 }))),
+      );
+      for (const one of results) {
+        expect(one).toMatchObject({ reason: { code: "DEADLINE_EXCEEDED" } });
+      }
+      // All together, and as many threads apart as there are statements at a time.
+      expect(storage.database.counters.errors - errors).toBe(5);
+    } finally {
+      await lock.query({ text: "ROLLBACK" });
+      lock.release();
+    }
+  });
+
   test("keeps others waiting for the pool's only connection, and fails none of them", async () => {
     const { connString = "", schema } = engine.backend;
     const pool = createPool({ connString, maxConns: 1 });
-    const storage = openStorage({ pool, owned: true, settings: { schema, deadline: 500 } });
+    const storage = openStorage({ pool, owned: true, settings: { schema, deadline: 2000 } });
     const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
     for (const thread of [locked, ...free]) await storage.put(checkpoint(thread, { n: 0 }));
     const unlock = await lockThread(engine, locked);
