@@ -86,10 +86,15 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   };
 
   const rejectRest = (split: Split, error: unknown): void => {
-    const isPart = ({ part }: Submitted): boolean => part?.of === split;
-    const rest = waiting.filter(isPart);
-    waiting.splice(0, waiting.length, ...waiting.filter((one) => !isPart(one)));
-    for (const one of rest) one.reject(error);
+    for (let i = 0; i < waiting.length; ) {
+      const one = waiting[i] as Submitted;
+      if (one.part?.of !== split) {
+        i += 1;
+        continue;
+      }
+      waiting.splice(i, 1);
+      one.reject(error);
+    }
   };
 
   return {
