@@ -1,6 +1,10 @@
 /** What becomes of a batch of writes that failed. */
 import { DatabaseError, type ErrorCode, LangGraphPostgresError } from "../errors.ts";
-import type { Waiting } from "./write-batch.ts";
+import type { WriteOperation } from "./write-operation.ts";
+
+interface OfThread {
+  readonly operation: Pick<WriteOperation, "threadId">;
+}
 
 /** A part of a batch. */
 export interface Part {
@@ -39,7 +43,7 @@ const MAX_LATE = 2;
  *   would wait as long, one after the other.
  * - A server that cannot be reached, a full pool or disk, missing tables are no operation's doing.
  */
-export function partsOf<W extends Waiting>(
+export function partsOf<W extends OfThread>(
   batch: readonly W[],
   error: unknown,
 ): readonly (readonly W[])[] | undefined {
@@ -73,7 +77,7 @@ export function isHopeless(split: Split, error: unknown): boolean {
   return split.taken === 0 && split.late >= MAX_LATE;
 }
 
-function byThread<W extends Waiting>(batch: readonly W[]): W[][] {
+function byThread<W extends OfThread>(batch: readonly W[]): W[][] {
   const threads = new Map<string, W[]>();
   for (const one of batch) {
     const { threadId } = one.operation;

@@ -16,19 +16,26 @@ const write = (threadId: string, more: Partial<PutWrites> = {}): PutWrites => ({
   ...more,
 });
 
-/** Locks the thread's row, as nothing in this package does for long; returns how to let it go. */
-async function lockThread({ backend }: Engine, thread: string): Promise<() => Promise<void>> {
-  const lock = await backend.pool.connect();
-  await lock.query({ text: "BEGIN" });
-  await lock.query({
-    text: `SELECT FROM "${backend.schema}".checkpoints_threads WHERE thread_id = $1 FOR UPDATE`,
-    values: [thread],
+/** Takes a lock, as nothing in this package holds one for long; returns how to let it go. `T` is the table of threads. */
+async function takeLock(
+  { backend }: Engine,
+  text: string,
+  values: unknown[] = [],
+): Promise<() => Promise<void>> {
+  const client = await backend.pool.connect();
+  await client.query({ text: "BEGIN" });
+  await client.query({
+    text: text.replace(/\bT\b/, `"${backend.schema}".checkpoints_threads`),
+    values,
   });
   return async () => {
-    await lock.query({ text: "ROLLBACK" });
-    lock.release();
+    await client.query({ text: "ROLLBACK" });
+    client.release();
   };
 }
+
+const lockThread = (engine: Engine, thread: string) =>
+  takeLock(engine, "SELECT FROM T WHERE thread_id = $1 FOR UPDATE", [thread]);
 
 describe.each(backends)("the write queue on $name", (backend) => {
   let engine: Engine;
@@ -307,15 +314,11 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
     expect((await engine.another().read(locked, ""))?.values.get("n")).toBe(4);
   });
 
-  test("is told from a server that answers nobody, which nobody waits for a second time", async () => {
+  test("is told from a server that answers nobody, which is not asked for one thread after the other", async () => {
     const storage = engine.another({ deadline: 1000 });
     const threads = Array.from({ length: 12 }, () => randomUUID());
     for (const thread of threads) await storage.put(checkpoint(thread, { n: 0 }));
-    const lock = await engine.backend.pool.connect();
-    await lock.query({ text: "BEGIN" });
-    await lock.query({
-      text: `LOCK TABLE "${engine.backend.schema}".checkpoints_threads IN EXCLUSIVE MODE`,
-    });
+    const unlock = await takeLock(engine, "LOCK TABLE T IN EXCLUSIVE MODE");
     const { errors } = storage.database.counters;
     try {
       const results = await Promise.allSettled(
@@ -327,8 +330,7 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
       // All together, and as many threads apart as there are statements at a time.
       expect(storage.database.counters.errors - errors).toBe(5);
     } finally {
-      await lock.query({ text: "ROLLBACK" });
-      lock.release();
+      await unlock();
     }
   });
 
