@@ -9,7 +9,7 @@ import { delta } from "./delta.ts";
 import { document } from "./document.ts";
 import { files } from "./files.ts";
 import { history } from "./history.ts";
-import { wide } from "./wide.ts";
+import { wide, wideWaits } from "./wide.ts";
 import type { Workload } from "./workload.ts";
 
 export const workloads: readonly Workload[] = [
@@ -18,6 +18,7 @@ export const workloads: readonly Workload[] = [
   files,
   document,
   wide,
+  wideWaits,
   crowd,
   crowdCalls,
   coldRead,
@@ -29,5 +30,6 @@ export const workloads: readonly Workload[] = [
 /** Names of something that is measured in more than one of them. */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   "stored-bytes": ["chat", "agent"],
+  wide: ["wide", "wide-waits"],
   crowd: ["crowd", "crowd-calls"],
 };

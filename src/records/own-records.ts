@@ -1,8 +1,9 @@
 /** Telling a save whose answer was lost, and that was repeated, from another save. */
 import type { Row } from "../postgres/database.ts";
 import { encodeName } from "../storage/names.ts";
+import { checkpointPlace } from "../storage/places.ts";
 import type { PutRecord } from "../storage/record-writer.ts";
-import { checkpointPlace, openData } from "../storage/sealing.ts";
+import { openData } from "../storage/sealing.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { RecordStatements } from "./statements.ts";
 

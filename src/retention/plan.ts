@@ -1,7 +1,8 @@
 /** What is to be removed of a thread, worked out without any lock. */
 import { textArray } from "../postgres/arrays.ts";
 import type { Row } from "../postgres/database.ts";
-import { checkpointPlace, isSealed, openData } from "../storage/sealing.ts";
+import { checkpointPlace } from "../storage/places.ts";
+import { isSealed, openData } from "../storage/sealing.ts";
 import {
   type AncestorNode,
   type Ancestry,

@@ -5,10 +5,10 @@ import type { Executor, Row } from "../postgres/database.ts";
 import { changedTooOften, MAX_ATTEMPTS } from "./attempts.ts";
 import type { ChunkLoader } from "./chunk-loader.ts";
 import { decodeName, encodeName } from "./names.ts";
+import { valuePlace, writePlace } from "./places.ts";
 import type { ReadStatements } from "./read-statements.ts";
 import type { CheckpointKey, StoredWrite } from "./reader.ts";
 import { storedValue } from "./rows.ts";
-import { valuePlace, writePlace } from "./sealing.ts";
 import type { KnowledgeStore } from "./thread-knowledge.ts";
 
 export interface ChannelHistory {

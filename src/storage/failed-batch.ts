@@ -57,7 +57,8 @@ export function partsOf<W extends OfThread>(
   return [batch.slice(0, half), batch.slice(half)];
 }
 
-function waitedTooLong(error: unknown): boolean {
+/** Whether somebody else's lock, or a server that does not answer, may be what it failed for. */
+export function waitedTooLong(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return false;
   return error.code === "DEADLINE_EXCEEDED" || WAITED.has(error.sqlState ?? "");
 }

@@ -9,6 +9,7 @@ import { textArray } from "../postgres/arrays.ts";
 import { isWatched } from "../postgres/connections.ts";
 import type { Database, Row } from "../postgres/database.ts";
 import type { ReadStatements } from "./read-statements.ts";
+import { recentThreads } from "./recent-threads.ts";
 
 /** The rows of the latest checkpoint of a namespace, by its name in the tables. */
 export type LatestRead = (threadId: string, namespace: string) => Promise<Row[]>;
@@ -31,7 +32,6 @@ const MAX_READS = 32;
 
 /** A thread whose answer had more characters than this is asked for alone: its neighbours would wait for it. */
 const LARGE = 262_144;
-const MAX_LARGE = 1000;
 
 export function createLatestReads(
   database: Database,
@@ -40,13 +40,7 @@ export function createLatestReads(
   let waiting: Waiting[] = [];
   let underWay = 0;
   /** Threads whose last answer was large, or may have been what a whole statement failed for. */
-  const alone = new Set<string>();
-
-  const note = (threadId: string, isLarge: boolean): void => {
-    alone.delete(threadId);
-    if (isLarge) alone.add(threadId);
-    if (alone.size > MAX_LARGE) alone.delete(alone.values().next().value as string);
-  };
+  const alone = recentThreads();
 
   const ask = async (reads: readonly Waiting[]): Promise<Row[][]> => {
     const [first] = reads;
@@ -66,11 +60,11 @@ export function createLatestReads(
       const answers = await ask(reads);
       reads.forEach(({ threadId, resolve }, i) => {
         const rows = answers[i] as Row[];
-        note(threadId, lengthOf(rows) > LARGE);
+        alone.note(threadId, lengthOf(rows) > LARGE);
         resolve(rows);
       });
     } catch (error) {
-      if (reads.length > 1) for (const { threadId } of reads) note(threadId, true);
+      if (reads.length > 1) for (const { threadId } of reads) alone.note(threadId, true);
       if (reads.length > 1 && mayBeOfOne(error)) for (const read of reads) void send([read]);
       else for (const { reject } of reads) reject(error);
     } finally {

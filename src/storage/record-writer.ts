@@ -13,13 +13,12 @@ import {
   valueColumns,
   versionsJson,
 } from "./channel-values.ts";
-import { weightOf } from "./message-limit.ts";
 import { checkName, encodeName, versionText } from "./names.ts";
+import { createRecordGroup } from "./record-group.ts";
 import { sealCheckpoint, sealRows } from "./sealing.ts";
 import type { Built, Sender, Target, WriteOptions } from "./sender.ts";
 import { executeOne } from "./slices.ts";
 import type { ThreadKnowledge } from "./thread-knowledge.ts";
-import { agree, rowKeys } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
 import type { Outcome, Saved, WriteOperation } from "./write-operation.ts";
 import type { WriteStatements } from "./write-statements.ts";
@@ -137,7 +136,7 @@ export function createRecordWriter(parts: RecordWriterParts): RecordWriter {
   ): Promise<Member[]> => {
     const refused: Member[] = [];
     const threads = new Map<string, ThreadInBatch>();
-    const group = createGroup<{ member: Member; built: Built }>();
+    const group = createRecordGroup<{ member: Member; built: Built }>();
     const flush = async (): Promise<void> => {
       const sent = group.take();
       const operations = sent.map(({ operation }) => operation);
@@ -219,46 +218,6 @@ interface ThreadInBatch {
   readonly generation: string;
   /** The chunks that the batch has sent: it need not send them again. */
   readonly sent: Set<ChunkId>;
-}
-
-/** What one statement of a batch takes at most, in records and in bytes. */
-const MAX_OPERATIONS = 256;
-const MAX_LENGTH = 4 * 1024 * 1024;
-
-/** Operations that can go as one statement: of one kind, and none writes a row of another's. */
-function createGroup<T>() {
-  let members: { readonly operation: WriteOperation; readonly what: T }[] = [];
-  let keys = new Set<string>();
-  let threads = new Map<string, WriteOperation>();
-  let length = 0;
-  return {
-    fits(operation: WriteOperation): boolean {
-      const [first] = members;
-      const same = threads.get(operation.threadId);
-      return (
-        first === undefined ||
-        (first.operation.kind === operation.kind &&
-          members.length < MAX_OPERATIONS &&
-          (same === undefined || agree(same, operation)) &&
-          length + weightOf(operation) <= MAX_LENGTH &&
-          !rowKeys(operation).some((key) => keys.has(key)))
-      );
-    },
-    add(operation: WriteOperation, what: T): void {
-      members.push({ operation, what });
-      threads.set(operation.threadId, operation);
-      for (const key of rowKeys(operation)) keys.add(key);
-      length += weightOf(operation);
-    },
-    take() {
-      const taken = members;
-      members = [];
-      keys = new Set();
-      threads = new Map();
-      length = 0;
-      return taken;
-    },
-  };
 }
 
 function compare(a: string, b: string): number {

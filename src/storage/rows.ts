@@ -4,15 +4,8 @@ import type { Row } from "../postgres/database.ts";
 import { chunkIds } from "./chunk-ids.ts";
 import { payloadOf } from "./large-payloads.ts";
 import { decodeName, encodeName } from "./names.ts";
-import {
-  checkpointPlace,
-  isSealedType,
-  openData,
-  openValue,
-  type RowValue,
-  valuePlace,
-  writePlace,
-} from "./sealing.ts";
+import { checkpointPlace, valuePlace, writePlace } from "./places.ts";
+import { isSealedType, openData, openValue, type RowValue } from "./sealing.ts";
 
 /** A checkpoint's row, and the rows that belong to it, before its chunks are there. */
 export interface CheckpointRows {

@@ -11,6 +11,7 @@ import { chunkIds, chunkLiteral } from "./chunk-ids.ts";
 import type { ChunkRow } from "./columns.ts";
 import { textOf } from "./compression.ts";
 import { visibleMetadata } from "./filter-metadata.ts";
+import { checkpointPlace, placeOfRow } from "./places.ts";
 import type { WriteOperation } from "./write-operation.ts";
 
 /**
@@ -42,36 +43,6 @@ export interface ChunkCells {
   readonly payload: string | Uint8Array | null;
   readonly children: string | null;
 }
-
-/** Names are as their columns hold them. */
-export const valuePlace = (namespace: string, channel: string, version: string): Place => ({
-  kind: "value",
-  key: [namespace, channel, version],
-  beside: [],
-});
-
-export interface WriteKey {
-  readonly namespace: string;
-  readonly checkpointId: string;
-  readonly taskId: string;
-  readonly idx: number | string;
-  readonly taskPath: string;
-  readonly channel: string;
-}
-
-export const writePlace = (write: WriteKey): Place => ({
-  kind: "write",
-  key: [write.namespace, write.checkpointId, write.taskId, String(write.idx)],
-  beside: [write.channel, write.taskPath],
-});
-
-/** `versions` is the JSON text of the column. */
-export const checkpointPlace = (
-  namespace: string,
-  id: string,
-  parentId: string | null,
-  versions: string,
-): Place => ({ kind: "checkpoint", key: [namespace, id], beside: [parentId, versions] });
 
 const chunkPlace = ({ id, children }: ChunkCells): Place => ({
   kind: "chunk",
@@ -236,20 +207,11 @@ export function sealRows<O extends Pick<WriteOperation, "chunks" | "values" | "w
       return { chunk_id: sealed.id, payload: sealed.payload, children: sealed.children };
     }),
     values: operation.values.map((row) => {
-      const { checkpoint_ns, channel, version } = row as Record<string, string>;
-      const place = valuePlace(checkpoint_ns ?? "", channel ?? "", version ?? "");
+      const place = placeOfRow("value", row);
       return { ...row, ...sealValue(cipher, threadId, place, row as ValueCells) };
     }),
     writes: operation.writes.map((row) => {
-      const key = row as Record<string, string>;
-      const place = writePlace({
-        namespace: key.checkpoint_ns ?? "",
-        checkpointId: key.checkpoint_id ?? "",
-        taskId: key.task_id ?? "",
-        idx: key.idx ?? "",
-        taskPath: key.task_path ?? "",
-        channel: key.channel ?? "",
-      });
+      const place = placeOfRow("write", row);
       return { ...row, ...sealValue(cipher, threadId, place, row as ValueCells) };
     }),
   };

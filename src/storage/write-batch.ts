@@ -1,5 +1,6 @@
 /** Which of the operations that wait leave together. */
 import type { Part } from "./failed-batch.ts";
+import type { RecentThreads } from "./recent-threads.ts";
 import type { WriteKind, WriteOperation } from "./write-operation.ts";
 
 /** What is in flight. */
@@ -28,9 +29,13 @@ const MAX_BYTES = 1024 * 1024;
 /**
  * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of
  * its kind, agreeing on their thread, and not writing a row that is in the batch already. None if all
- * have to wait.
+ * have to wait. What goes to one of the `slow` threads goes with no other thread's.
  */
-export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
+export function takeBatch<W extends Waiting>(
+  waiting: W[],
+  busy: Busy,
+  slow: Pick<RecentThreads, "has">,
+): W[] {
   const batch: W[] = [];
   const threads = new Map<string, WriteOperation>();
   const blocked = new Set<string>(busy.threads);
@@ -42,6 +47,7 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
   // Pending writes go with a put only where the thread's row is locked for one anyway.
   const kindOf = ({ kind, threadId }: WriteOperation): WriteKind =>
     kind === "writesKnown" && toPut.has(threadId) ? "putKnown" : kind;
+  let isSlow = false;
   let kind: WriteKind | undefined;
   let count = 0;
   let bytes = 0;
@@ -56,12 +62,14 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy): W[] {
       // An operation never overtakes an earlier one of its own thread.
       !blocked.has(operation.threadId) &&
       (same === undefined || agree(same, operation)) &&
+      (same !== undefined || batch.length === 0 || !(isSlow || slow.has(operation.threadId))) &&
       keys.every((key) => !rows.has(key) && !busy.rows.has(key));
     if (!fits) {
       blocked.add(operation.threadId);
       i += 1;
       continue;
     }
+    if (batch.length === 0) isSlow = slow.has(operation.threadId);
     kind ??= kindOf(operation);
     threads.set(operation.threadId, operation);
     for (const key of keys) rows.add(key);

@@ -7,8 +7,9 @@
 // The tests of a user may replace the global one.
 import { setImmediate } from "node:timers";
 import type { Database } from "../postgres/database.ts";
-import { isHopeless, type Part, partsOf, type Split } from "./failed-batch.ts";
+import { isHopeless, type Part, partsOf, type Split, waitedTooLong } from "./failed-batch.ts";
 import { weightOf } from "./message-limit.ts";
+import { recentThreads } from "./recent-threads.ts";
 import { executeOne, isLarge } from "./slices.ts";
 import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
@@ -31,13 +32,15 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   const waiting: Submitted[] = [];
   const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
   const busy = { threads: new Set<string>(), rows: new Set<string>() };
+  /** Threads that were waited for in vain the last time. Their neighbours would wait with them again. */
+  const slow = recentThreads();
   let inFlight = 0;
   let willPump = false;
 
   const pump = (): void => {
     willPump = false;
     while (inFlight < limit && waiting.length > 0) {
-      const batch = takeBatch(waiting, busy);
+      const batch = takeBatch(waiting, busy, slow);
       if (batch.length === 0) return;
       for (const { operation, keys } of batch) {
         if (operation.checkpoint !== null) busy.threads.add(operation.threadId);
@@ -70,6 +73,7 @@ export function createWriteQueue(database: Database, statements: WriteStatements
     try {
       const outcomes = await run(batch.map(({ operation }) => operation));
       batch.forEach((one, i) => {
+        slow.note(one.operation.threadId, false);
         one.resolve(outcomes[i]);
       });
       if (split) split.taken += 1;
@@ -80,7 +84,11 @@ export function createWriteQueue(database: Database, statements: WriteStatements
         waiting.unshift(...parts.flatMap((part) => apart(part, { of })));
         return;
       }
-      for (const one of batch) one.reject(error);
+      const isLate = waitedTooLong(error);
+      for (const one of batch) {
+        if (isLate) slow.note(one.operation.threadId, true);
+        one.reject(error);
+      }
       if (split && isHopeless(split, error)) rejectRest(split, error);
     }
   };

@@ -1,14 +1,9 @@
 /** A thread's rows, page by page, from one place or key to another. */
 import type { Executor, Param } from "../postgres/database.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
+import { placeOfRow } from "../storage/places.ts";
 import { type Route, resealChunk, resealData, resealValue } from "../storage/reseal.ts";
-import {
-  type ChunkCells,
-  checkpointPlace,
-  type ValueCells,
-  valuePlace,
-  writePlace,
-} from "../storage/sealing.ts";
+import type { ChunkCells, ValueCells } from "../storage/sealing.ts";
 import {
   type Cells,
   cellsOf,
@@ -52,30 +47,11 @@ export async function reseal(part: Part, route: Route, cells: Cells): Promise<Ce
     return { chunk_id: id, payload, children };
   }
   if (part === "checkpoints") {
-    const place = checkpointPlace(
-      text("checkpoint_ns"),
-      text("checkpoint_id"),
-      cells.parent_checkpoint_id as string | null,
-      text("channel_versions"),
-    );
-    const { data, metadata } = await resealData(
-      route,
-      place,
-      bytes("checkpoint_data") ?? Buffer.alloc(0),
-    );
+    const sealed = bytes("checkpoint_data") ?? Buffer.alloc(0);
+    const { data, metadata } = await resealData(route, placeOfRow("checkpoint", cells), sealed);
     return { ...cells, checkpoint_data: data, metadata };
   }
-  const place =
-    part === "values"
-      ? valuePlace(text("checkpoint_ns"), text("channel"), text("version"))
-      : writePlace({
-          namespace: text("checkpoint_ns"),
-          checkpointId: text("checkpoint_id"),
-          taskId: text("task_id"),
-          idx: text("idx"),
-          taskPath: text("task_path"),
-          channel: text("channel"),
-        });
+  const place = placeOfRow(part === "values" ? "value" : "write", cells);
   const value = { type: text("type"), payload: bytes("payload"), chunks: cells.chunks };
   return { ...cells, ...resealValue(route, place, value as ValueCells) };
 }

@@ -1,19 +1,12 @@
 /** Rows of an export on their way out of a store and into one, which may be encrypted. */
-import { type Cipher, notConfigured, type Place, SEALED } from "../encryption/cipher.ts";
+import { type Cipher, notConfigured, SEALED } from "../encryption/cipher.ts";
 import { CorruptCheckpointError } from "../errors.ts";
 import { chunkIds, chunkLiteral } from "../storage/chunk-ids.ts";
 import { COMPRESSED, compress, textOf } from "../storage/compression.ts";
 import { filterable } from "../storage/filter-metadata.ts";
+import { placeOfRow } from "../storage/places.ts";
 import { resealChunk, resealData, resealValue } from "../storage/reseal.ts";
-import {
-  checkpointPlace,
-  isSealedType,
-  openChunk,
-  openData,
-  openValue,
-  valuePlace,
-  writePlace,
-} from "../storage/sealing.ts";
+import { isSealedType, openChunk, openData, openValue } from "../storage/sealing.ts";
 import { deserialize } from "../values/codec.ts";
 import type { ExportRow, Part } from "./export-format.ts";
 
@@ -31,14 +24,14 @@ export async function openRow(
   if (part === "checkpoint") {
     const { base64, ...rest } = row;
     const bytes = bytesOf(base64, row.checkpoint_data) ?? Buffer.alloc(0);
-    const { data } = openData(cipher, threadId, placeOf(part, row), bytes);
+    const { data } = openData(cipher, threadId, placeOfRow(part, row), bytes);
     const { metadata } = (await deserialize(data)) as { readonly metadata?: unknown };
     return { ...rest, checkpoint_data: data, metadata: filterable(metadata ?? {}) };
   }
   const { type, payload, chunks } = openValue(
     cipher,
     threadId,
-    placeOf(part, row),
+    placeOfRow(part, row),
     valueCells(row),
   );
   const bytes = Buffer.from(payload ?? "");
@@ -75,10 +68,10 @@ export async function receiveRow(
   }
   if (part === "checkpoint") {
     const bytes = bytesOf(row.base64, row.checkpoint_data) ?? Buffer.alloc(0);
-    const { data, metadata } = await resealData(route, placeOf(part, row), bytes);
+    const { data, metadata } = await resealData(route, placeOfRow(part, row), bytes);
     return { ...row, checkpoint_data: null, base64: base64Of(data), metadata };
   }
-  const value = resealValue(route, placeOf(part, row), valueCells(row));
+  const value = resealValue(route, placeOfRow(part, row), valueCells(row));
   return {
     ...row,
     type: value.type,
@@ -110,26 +103,6 @@ function isSealedRow(part: Part, row: ExportRow): boolean {
   return isText(part)
     ? bytesOf(row.base64, null)?.[0] === SEALED
     : isSealedType(row.type as string);
-}
-
-function placeOf(part: Part, row: ExportRow): Place {
-  const text = (column: string): string => (row[column] as string | null) ?? "";
-  if (part === "value") {
-    return valuePlace(text("checkpoint_ns"), text("channel"), text("version"));
-  }
-  if (part === "checkpoint") {
-    const parent = (row.parent_checkpoint_id as string | null | undefined) ?? null;
-    const versions = text("channel_versions");
-    return checkpointPlace(text("checkpoint_ns"), text("checkpoint_id"), parent, versions);
-  }
-  return writePlace({
-    namespace: text("checkpoint_ns"),
-    checkpointId: text("checkpoint_id"),
-    taskId: text("task_id"),
-    idx: text("idx"),
-    taskPath: text("task_path"),
-    channel: text("channel"),
-  });
 }
 
 function chunkCells({ chunk_id, payload, base64, children }: ExportRow) {

@@ -314,6 +314,35 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
     expect((await engine.another().read(locked, ""))?.values.get("n")).toBe(4);
   });
 
+  test("leaves with no other until it answers again", async () => {
+    const storage = engine.another({ deadline: 1000 });
+    const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
+    const put = (thread: string) => storage.put(checkpoint(thread, { n: 1 }));
+    for (const thread of [locked, ...free]) await put(thread);
+    const { counters } = storage.database;
+    const unlock = await lockThread(engine, locked);
+    try {
+      await expect(put(locked)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      for (const isFirst of [true, false]) {
+        const { errors } = counters;
+        const putLocked = () => Promise.allSettled([put(locked), put(locked)]);
+        const before = isFirst ? putLocked() : undefined;
+        const ofFree = Promise.all(free.map(put));
+        const ofLocked = before ?? putLocked();
+        await ofFree;
+        expect(counters.errors).toBe(errors);
+        await ofLocked;
+        expect(counters.errors).toBe(errors + 1);
+      }
+    } finally {
+      await unlock();
+    }
+    await put(locked);
+    const { statements } = counters;
+    await Promise.all([locked, ...free].map(put));
+    expect(counters.statements).toBe(statements + 1);
+  });
+
   test("is told from a server that answers nobody, which is not asked for one thread after the other", async () => {
     const storage = engine.another({ deadline: 1000 });
     const threads = Array.from({ length: 12 }, () => randomUUID());

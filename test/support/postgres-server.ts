@@ -42,6 +42,9 @@ export interface PostgresServer {
   restart(): Promise<void>;
 }
 
+/** How long a shutdown may take before it is an immediate one, as after a crash. */
+const SHUTDOWN_MS = 60_000;
+
 /** Starts a server on a free port of 127.0.0.1, as another user when this process is root. */
 export async function startServer(options: ServerOptions = {}): Promise<PostgresServer> {
   const { version = "18", fsync = false, settings = {} } = options;
@@ -80,6 +83,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Postgres
     child.kill(signal);
     await gone;
   };
+  // PostgreSQL 18 was seen to stay for ever, idle, when it was to shut down after its disk had been full.
+  const shutDown = async (): Promise<void> => {
+    const impatience = setTimeout(() => child?.kill("SIGQUIT"), SHUTDOWN_MS);
+    await end("SIGINT").finally(() => clearTimeout(impatience));
+  };
 
   try {
     if (!(await hasCluster(dataDir))) await createCluster(version, dataDir);
@@ -109,7 +117,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Postgres
     url: (database = "postgres") =>
       `postgresql://${SUPERUSER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${database}`,
     async stop() {
-      await end("SIGINT");
+      await shutDown();
       guard.kill("SIGKILL");
       await rm(base, { recursive: true, force: true, maxRetries: 5 });
     },
@@ -122,7 +130,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Postgres
       while (pids.some(isAlive)) await sleep(5);
     },
     async restart() {
-      await end("SIGINT");
+      await shutDown();
       await start();
     },
   };
