@@ -30,6 +30,5 @@ export const workloads: readonly Workload[] = [
 /** Names of something that is measured in more than one of them. */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   "stored-bytes": ["chat", "agent"],
-  wide: ["wide", "wide-waits"],
   crowd: ["crowd", "crowd-calls"],
 };

@@ -51,7 +51,7 @@ const wideWorkload = (name: string, node: { readonly waits: boolean }): Workload
     },
   });
 
-/** The event loop stands still from the first step to the last, and no saver hears an answer before. */
+/** The event loop stands still from the first step to the last: no saver that asks a server hears its answer before. */
 export const wide: Workload = wideWorkload("wide", { waits: false });
 
 /** Nodes that call a model or a tool wait, most of them for longer. */

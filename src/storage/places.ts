@@ -8,7 +8,7 @@ export const valuePlace = (namespace: string, channel: string, version: string):
   beside: [],
 });
 
-export interface WriteKey {
+interface WriteKey {
   readonly namespace: string;
   readonly checkpointId: string;
   readonly taskId: string;

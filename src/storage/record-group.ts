@@ -3,12 +3,12 @@ import { weightOf } from "./message-limit.ts";
 import { agree, rowKeys } from "./write-batch.ts";
 import type { WriteOperation } from "./write-operation.ts";
 
-export interface Grouped<T> {
+interface Grouped<T> {
   readonly operation: WriteOperation;
   readonly what: T;
 }
 
-export interface RecordGroup<T> {
+interface RecordGroup<T> {
   fits(operation: WriteOperation): boolean;
   /** `what` is returned with it. */
   add(operation: WriteOperation, what: T): void;

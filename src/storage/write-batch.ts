@@ -1,6 +1,5 @@
 /** Which of the operations that wait leave together. */
 import type { Part } from "./failed-batch.ts";
-import type { RecentThreads } from "./recent-threads.ts";
 import type { WriteKind, WriteOperation } from "./write-operation.ts";
 
 /** What is in flight. */
@@ -9,6 +8,13 @@ export interface Busy {
   readonly threads: ReadonlySet<string>;
   /** The checkpoints and tasks that are being written: of two writes of one row, the server could do either first. */
   readonly rows: ReadonlySet<string>;
+}
+
+/** Threads that were waited for in vain. What goes to them leaves together, and not with what goes to others. */
+export interface SlowThreads {
+  has(threadId: string): boolean;
+  /** Whether a batch of theirs may leave now. */
+  mayLeave(): boolean;
 }
 
 export interface Waiting {
@@ -29,13 +35,9 @@ const MAX_BYTES = 1024 * 1024;
 /**
  * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of
  * its kind, agreeing on their thread, and not writing a row that is in the batch already. None if all
- * have to wait. What goes to one of the `slow` threads goes with no other thread's.
+ * have to wait.
  */
-export function takeBatch<W extends Waiting>(
-  waiting: W[],
-  busy: Busy,
-  slow: Pick<RecentThreads, "has">,
-): W[] {
+export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, slow: SlowThreads): W[] {
   const batch: W[] = [];
   const threads = new Map<string, WriteOperation>();
   const blocked = new Set<string>(busy.threads);
@@ -47,8 +49,8 @@ export function takeBatch<W extends Waiting>(
   // Pending writes go with a put only where the thread's row is locked for one anyway.
   const kindOf = ({ kind, threadId }: WriteOperation): WriteKind =>
     kind === "writesKnown" && toPut.has(threadId) ? "putKnown" : kind;
-  let isSlow = false;
   let kind: WriteKind | undefined;
+  let isSlow: boolean | undefined;
   let count = 0;
   let bytes = 0;
   for (let i = 0; i < waiting.length && threads.size < MAX_THREADS && count < MAX_ROWS; ) {
@@ -62,15 +64,17 @@ export function takeBatch<W extends Waiting>(
       // An operation never overtakes an earlier one of its own thread.
       !blocked.has(operation.threadId) &&
       (same === undefined || agree(same, operation)) &&
-      (same !== undefined || batch.length === 0 || !(isSlow || slow.has(operation.threadId))) &&
+      (isSlow === undefined
+        ? !slow.has(operation.threadId) || slow.mayLeave()
+        : slow.has(operation.threadId) === isSlow) &&
       keys.every((key) => !rows.has(key) && !busy.rows.has(key));
     if (!fits) {
       blocked.add(operation.threadId);
       i += 1;
       continue;
     }
-    if (batch.length === 0) isSlow = slow.has(operation.threadId);
     kind ??= kindOf(operation);
+    isSlow ??= slow.has(operation.threadId);
     threads.set(operation.threadId, operation);
     for (const key of keys) rows.add(key);
     count += rowsOf(operation);

@@ -2,7 +2,8 @@
  * Operations that come together (before a microtask has run) or wait while others are in flight leave
  * together, as one statement with one commit. Where nothing waits, an operation leaves at once. While a
  * put is in flight, its thread's other operations wait: the next put would only wait for the thread's row
- * lock, and what a step wrote leaves with the put that ends it. Writes to one row keep their order.
+ * lock, and what a step wrote leaves with the put that ends it. Writes to one row keep their order. Threads that
+ * were waited for in vain leave apart from the others, and not by all connections.
  */
 // The tests of a user may replace the global one.
 import { setImmediate } from "node:timers";
@@ -32,27 +33,34 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   const waiting: Submitted[] = [];
   const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
   const busy = { threads: new Set<string>(), rows: new Set<string>() };
-  /** Threads that were waited for in vain the last time. Their neighbours would wait with them again. */
+  /** Threads that were waited for in vain, until a put to them is acknowledged. */
   const slow = recentThreads();
+  const limitOfSlow = Math.max(1, limit - 1);
   let inFlight = 0;
+  let slowInFlight = 0;
   let willPump = false;
 
   const pump = (): void => {
     willPump = false;
     while (inFlight < limit && waiting.length > 0) {
-      const batch = takeBatch(waiting, busy, slow);
-      if (batch.length === 0) return;
+      const mayLeave = (): boolean => slowInFlight < limitOfSlow;
+      const batch = takeBatch(waiting, busy, { has: slow.has, mayLeave });
+      const [first] = batch;
+      if (first === undefined) return;
+      const slowOnes = slow.has(first.operation.threadId) ? 1 : 0;
       for (const { operation, keys } of batch) {
         if (operation.checkpoint !== null) busy.threads.add(operation.threadId);
         for (const key of keys) busy.rows.add(key);
       }
       inFlight += 1;
+      slowInFlight += slowOnes;
       void send(batch).finally(() => {
         for (const { operation, keys } of batch) {
           if (operation.checkpoint !== null) busy.threads.delete(operation.threadId);
           for (const key of keys) busy.rows.delete(key);
         }
         inFlight -= 1;
+        slowInFlight -= slowOnes;
         // Whoever waited for the answer has its next operation ready by then, and it can come along.
         if (waiting.length > 0) setImmediate(pump);
       });
@@ -72,8 +80,10 @@ export function createWriteQueue(database: Database, statements: WriteStatements
     const split = batch[0]?.part?.of;
     try {
       const outcomes = await run(batch.map(({ operation }) => operation));
+      // Pending writes pass locks that a put would wait for.
+      const proves = batch.some(({ operation }) => operation.kind !== "writesKnown");
       batch.forEach((one, i) => {
-        slow.note(one.operation.threadId, false);
+        if (proves) slow.note(one.operation.threadId, false);
         one.resolve(outcomes[i]);
       });
       if (split) split.taken += 1;

@@ -34,8 +34,8 @@ async function takeLock(
   };
 }
 
-const lockThread = (engine: Engine, thread: string) =>
-  takeLock(engine, "SELECT FROM T WHERE thread_id = $1 FOR UPDATE", [thread]);
+const lockThread = (engine: Engine, thread: string, mode = "UPDATE") =>
+  takeLock(engine, `SELECT FROM T WHERE thread_id = $1 FOR ${mode}`, [thread]);
 
 describe.each(backends)("the write queue on $name", (backend) => {
   let engine: Engine;
@@ -343,23 +343,73 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
     expect(counters.statements).toBe(statements + 1);
   });
 
+  test("delays others no more because it let pending writes through", async () => {
+    const storage = engine.another({ deadline: 1000 });
+    const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
+    const put = (thread: string) => storage.put(checkpoint(thread, { n: 1 }));
+    for (const thread of [locked, ...free]) await put(thread);
+    const unlock = await lockThread(engine, locked, "NO KEY UPDATE");
+    try {
+      await expect(put(locked)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      await storage.putWrites(write(locked));
+      const { errors } = storage.database.counters;
+      const ofLocked = Promise.allSettled([put(locked)]);
+      await Promise.all(free.map(put));
+      expect(storage.database.counters.errors).toBe(errors);
+      await ofLocked;
+    } finally {
+      await unlock();
+    }
+  });
+
+  test("leaves a connection to the others", async () => {
+    const storage = engine.another({ deadline: 1000 });
+    const [locked = "", free = ""] = [randomUUID(), randomUUID()];
+    const put = (thread: string) => storage.put(checkpoint(thread, { n: 1 }));
+    for (const thread of [locked, free]) await put(thread);
+    const unlock = await lockThread(engine, locked);
+    try {
+      await expect(put(locked)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      const { errors } = storage.database.counters;
+      const ofLocked = [];
+      for (const taskId of ["a", "b", "c", "d", "e"]) {
+        ofLocked.push(storage.putWrites(write(locked, { taskId })));
+        await new Promise(setImmediate);
+      }
+      const settled = Promise.allSettled(ofLocked);
+      await put(free);
+      expect(storage.database.counters.errors).toBe(errors);
+      await settled;
+    } finally {
+      await unlock();
+    }
+  });
+
   test("is told from a server that answers nobody, which is not asked for one thread after the other", async () => {
     const storage = engine.another({ deadline: 1000 });
     const threads = Array.from({ length: 12 }, () => randomUUID());
     for (const thread of threads) await storage.put(checkpoint(thread, { n: 0 }));
     const unlock = await takeLock(engine, "LOCK TABLE T IN EXCLUSIVE MODE");
-    const { errors } = storage.database.counters;
     try {
-      const results = await Promise.allSettled(
-        threads.map((thread) => storage.put(checkpoint(thread, { n: 1 }))),
-      );
-      for (const one of results) {
-        expect(one).toMatchObject({ reason: { code: "DEADLINE_EXCEEDED" } });
+      for (const round of [1, 2, 3]) {
+        const { errors } = storage.database.counters;
+        const results = await Promise.allSettled(
+          threads.map((thread) => storage.put(checkpoint(thread, { round }))),
+        );
+        for (const one of results) {
+          expect(one).toMatchObject({ reason: { code: "DEADLINE_EXCEEDED" } });
+        }
+        // All together, and then not many more threads apart than there are statements at a time.
+        expect(storage.database.counters.errors - errors).toBeLessThan(threads.length);
       }
-      // All together, and as many threads apart as there are statements at a time.
-      expect(storage.database.counters.errors - errors).toBe(5);
     } finally {
       await unlock();
+    }
+    // Those that failed apart go together again, and then all.
+    for (const most of [2, 1]) {
+      const { statements } = storage.database.counters;
+      await Promise.all(threads.map((thread) => storage.put(checkpoint(thread, { most }))));
+      expect(storage.database.counters.statements - statements).toBeLessThanOrEqual(most);
     }
   });
 
