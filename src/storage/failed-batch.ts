@@ -11,8 +11,10 @@ export interface Part {
   readonly of: Split;
 }
 
-/** What became of the parts so far. */
 export interface Split {
+  /** Whether the batch was waited for in vain. */
+  readonly isLate: boolean;
+  /** What became of the parts so far. */
   taken: number;
   /** Those that nobody answered. */
   late: number;

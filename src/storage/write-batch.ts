@@ -10,13 +10,6 @@ export interface Busy {
   readonly rows: ReadonlySet<string>;
 }
 
-/** Threads that were waited for in vain. What goes to them leaves together, and not with what goes to others. */
-export interface SlowThreads {
-  has(threadId: string): boolean;
-  /** Whether a batch of theirs may leave now. */
-  mayLeave(): boolean;
-}
-
 export interface Waiting {
   readonly operation: WriteOperation;
   /** What it writes, as {@link rowKeys} names it. */
@@ -27,6 +20,13 @@ export interface Waiting {
   readonly part?: Part;
 }
 
+/** What goes to threads that were waited for in vain. It leaves apart from what goes to others. */
+export interface Slow {
+  has(one: Waiting): boolean;
+  /** Whether a batch of it may leave now. */
+  mayLeave(): boolean;
+}
+
 /** A batch ends here, so that one statement never holds a connection, or the rows of threads, for long. */
 const MAX_THREADS = 64;
 const MAX_ROWS = 4096;
@@ -34,10 +34,10 @@ const MAX_BYTES = 1024 * 1024;
 
 /**
  * Takes the oldest operation that need not wait for what is in flight, and all that can go with it: of
- * its kind, agreeing on their thread, and not writing a row that is in the batch already. None if all
- * have to wait.
+ * its kind, as slow or not, agreeing on their thread, and not writing a row that is in the batch already.
+ * None if all have to wait.
  */
-export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, slow: SlowThreads): W[] {
+export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, slow: Slow): W[] {
   const batch: W[] = [];
   const threads = new Map<string, WriteOperation>();
   const blocked = new Set<string>(busy.threads);
@@ -64,9 +64,7 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, slow: Slo
       // An operation never overtakes an earlier one of its own thread.
       !blocked.has(operation.threadId) &&
       (same === undefined || agree(same, operation)) &&
-      (isSlow === undefined
-        ? !slow.has(operation.threadId) || slow.mayLeave()
-        : slow.has(operation.threadId) === isSlow) &&
+      (isSlow === undefined ? !slow.has(one) || slow.mayLeave() : slow.has(one) === isSlow) &&
       keys.every((key) => !rows.has(key) && !busy.rows.has(key));
     if (!fits) {
       blocked.add(operation.threadId);
@@ -74,7 +72,7 @@ export function takeBatch<W extends Waiting>(waiting: W[], busy: Busy, slow: Slo
       continue;
     }
     kind ??= kindOf(operation);
-    isSlow ??= slow.has(operation.threadId);
+    isSlow ??= slow.has(one);
     threads.set(operation.threadId, operation);
     for (const key of keys) rows.add(key);
     count += rowsOf(operation);

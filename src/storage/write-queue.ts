@@ -3,7 +3,7 @@
  * together, as one statement with one commit. Where nothing waits, an operation leaves at once. While a
  * put is in flight, its thread's other operations wait: the next put would only wait for the thread's row
  * lock, and what a step wrote leaves with the put that ends it. Writes to one row keep their order. Threads that
- * were waited for in vain leave apart from the others, and not by all connections.
+ * were waited for in vain leave apart from the others, and leave one connection to them, where there are several.
  */
 // The tests of a user may replace the global one.
 import { setImmediate } from "node:timers";
@@ -12,7 +12,7 @@ import { isHopeless, type Part, partsOf, type Split, waitedTooLong } from "./fai
 import { weightOf } from "./message-limit.ts";
 import { recentThreads } from "./recent-threads.ts";
 import { executeOne, isLarge } from "./slices.ts";
-import { rowKeys, takeBatch, type Waiting } from "./write-batch.ts";
+import { rowKeys, type Slow, takeBatch, type Waiting } from "./write-batch.ts";
 import { execute } from "./write-execute.ts";
 import type { Outcome, WriteOperation } from "./write-operation.ts";
 import type { WriteStatements } from "./write-statements.ts";
@@ -33,21 +33,24 @@ export function createWriteQueue(database: Database, statements: WriteStatements
   const waiting: Submitted[] = [];
   const limit = Math.max(1, Math.min(MAX_IN_FLIGHT, database.pool.options?.max ?? MAX_IN_FLIGHT));
   const busy = { threads: new Set<string>(), rows: new Set<string>() };
-  /** Threads that were waited for in vain, until a put to them is acknowledged. */
-  const slow = recentThreads();
+  /** Until they take what waits for the lock of a put. */
+  const slowThreads = recentThreads();
   const limitOfSlow = Math.max(1, limit - 1);
   let inFlight = 0;
   let slowInFlight = 0;
   let willPump = false;
+  const slow: Slow = {
+    has: ({ operation, part }) => part?.of.isLate === true || slowThreads.has(operation.threadId),
+    mayLeave: () => slowInFlight < limitOfSlow,
+  };
 
   const pump = (): void => {
     willPump = false;
     while (inFlight < limit && waiting.length > 0) {
-      const mayLeave = (): boolean => slowInFlight < limitOfSlow;
-      const batch = takeBatch(waiting, busy, { has: slow.has, mayLeave });
+      const batch = takeBatch(waiting, busy, slow);
       const [first] = batch;
       if (first === undefined) return;
-      const slowOnes = slow.has(first.operation.threadId) ? 1 : 0;
+      const slowOnes = slow.has(first) ? 1 : 0;
       for (const { operation, keys } of batch) {
         if (operation.checkpoint !== null) busy.threads.add(operation.threadId);
         for (const key of keys) busy.rows.add(key);
@@ -83,20 +86,22 @@ export function createWriteQueue(database: Database, statements: WriteStatements
       // Pending writes pass locks that a put would wait for.
       const proves = batch.some(({ operation }) => operation.kind !== "writesKnown");
       batch.forEach((one, i) => {
-        if (proves) slow.note(one.operation.threadId, false);
-        one.resolve(outcomes[i]);
+        const outcome = outcomes[i];
+        // What does not hold any more is refused without waiting for the lock.
+        if (proves && outcome !== undefined) slowThreads.note(one.operation.threadId, false);
+        one.resolve(outcome);
       });
       if (split) split.taken += 1;
     } catch (error) {
       const parts = partsOf(batch, error);
       if (parts !== undefined) {
-        const of = { taken: 0, late: 0 };
+        const of = { isLate: waitedTooLong(error), taken: 0, late: 0 };
         waiting.unshift(...parts.flatMap((part) => apart(part, { of })));
         return;
       }
       const isLate = waitedTooLong(error);
       for (const one of batch) {
-        if (isLate) slow.note(one.operation.threadId, true);
+        if (isLate) slowThreads.note(one.operation.threadId, true);
         one.reject(error);
       }
       if (split && isHopeless(split, error)) rejectRest(split, error);
@@ -111,6 +116,8 @@ export function createWriteQueue(database: Database, statements: WriteStatements
         continue;
       }
       waiting.splice(i, 1);
+      // It was not asked: the thread may be free by now.
+      slowThreads.note(one.operation.threadId, false);
       one.reject(error);
     }
   };

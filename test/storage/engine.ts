@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { SerializerProtocol } from "@langchain/langgraph-checkpoint";
 import type { StorageSettings } from "../../src/options.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
-import type { PutCheckpoint } from "../../src/storage/writer.ts";
+import type { PutCheckpoint, PutWrites } from "../../src/storage/writer.ts";
 import { type Backend, type OpenBackend, sqlOn } from "../support/backends.ts";
 
 export interface Engine {
@@ -81,3 +81,14 @@ export function checkpoint(
 export function longList(length: number, seed: string = randomUUID()): string[] {
   return Array.from({ length }, (_, i) => `${seed} ${i} ${"x".repeat(280)}`);
 }
+
+/** A pending write of one value, or what `more` says. */
+export const pendingWrite = (threadId: string, more: Partial<PutWrites> = {}): PutWrites => ({
+  threadId,
+  namespace: "",
+  checkpointId: "c",
+  taskId: "task",
+  taskPath: "",
+  writes: [{ idx: 0, channel: "x", value: 1 }],
+  ...more,
+});

@@ -2,40 +2,9 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPool } from "../../src/postgres/index.ts";
 import { openStorage } from "../../src/storage/storage.ts";
-import type { PutWrites } from "../../src/storage/writer.ts";
 import { backends, embeddedBackend, servers } from "../support/backends.ts";
-import { checkpoint, type Engine, longList, openEngine } from "./engine.ts";
-
-const write = (threadId: string, more: Partial<PutWrites> = {}): PutWrites => ({
-  threadId,
-  namespace: "",
-  checkpointId: "c",
-  taskId: "task",
-  taskPath: "",
-  writes: [{ idx: 0, channel: "x", value: 1 }],
-  ...more,
-});
-
-/** Takes a lock, as nothing in this package holds one for long; returns how to let it go. `T` is the table of threads. */
-async function takeLock(
-  { backend }: Engine,
-  text: string,
-  values: unknown[] = [],
-): Promise<() => Promise<void>> {
-  const client = await backend.pool.connect();
-  await client.query({ text: "BEGIN" });
-  await client.query({
-    text: text.replace(/\bT\b/, `"${backend.schema}".checkpoints_threads`),
-    values,
-  });
-  return async () => {
-    await client.query({ text: "ROLLBACK" });
-    client.release();
-  };
-}
-
-const lockThread = (engine: Engine, thread: string, mode = "UPDATE") =>
-  takeLock(engine, `SELECT FROM T WHERE thread_id = $1 FOR ${mode}`, [thread]);
+import { checkpoint, type Engine, longList, openEngine, pendingWrite as write } from "./engine.ts";
+import { lockThread } from "./locks.ts";
 
 describe.each(backends)("the write queue on $name", (backend) => {
   let engine: Engine;
@@ -312,105 +281,6 @@ describe.each(servers)("the lock on one thread, on $name", (backend) => {
     }
     await put(locked, 4);
     expect((await engine.another().read(locked, ""))?.values.get("n")).toBe(4);
-  });
-
-  test("leaves with no other until it answers again", async () => {
-    const storage = engine.another({ deadline: 1000 });
-    const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
-    const put = (thread: string) => storage.put(checkpoint(thread, { n: 1 }));
-    for (const thread of [locked, ...free]) await put(thread);
-    const { counters } = storage.database;
-    const unlock = await lockThread(engine, locked);
-    try {
-      await expect(put(locked)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-      for (const isFirst of [true, false]) {
-        const { errors } = counters;
-        const putLocked = () => Promise.allSettled([put(locked), put(locked)]);
-        const before = isFirst ? putLocked() : undefined;
-        const ofFree = Promise.all(free.map(put));
-        const ofLocked = before ?? putLocked();
-        await ofFree;
-        expect(counters.errors).toBe(errors);
-        await ofLocked;
-        expect(counters.errors).toBe(errors + 1);
-      }
-    } finally {
-      await unlock();
-    }
-    await put(locked);
-    const { statements } = counters;
-    await Promise.all([locked, ...free].map(put));
-    expect(counters.statements).toBe(statements + 1);
-  });
-
-  test("delays others no more because it let pending writes through", async () => {
-    const storage = engine.another({ deadline: 1000 });
-    const [locked = "", ...free] = Array.from({ length: 5 }, () => randomUUID());
-    const put = (thread: string) => storage.put(checkpoint(thread, { n: 1 }));
-    for (const thread of [locked, ...free]) await put(thread);
-    const unlock = await lockThread(engine, locked, "NO KEY UPDATE");
-    try {
-      await expect(put(locked)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-      await storage.putWrites(write(locked));
-      const { errors } = storage.database.counters;
-      const ofLocked = Promise.allSettled([put(locked)]);
-      await Promise.all(free.map(put));
-      expect(storage.database.counters.errors).toBe(errors);
-      await ofLocked;
-    } finally {
-      await unlock();
-    }
-  });
-
-  test("leaves a connection to the others", async () => {
-    const storage = engine.another({ deadline: 1000 });
-    const [locked = "", free = ""] = [randomUUID(), randomUUID()];
-    const put = (thread: string) => storage.put(checkpoint(thread, { n: 1 }));
-    for (const thread of [locked, free]) await put(thread);
-    const unlock = await lockThread(engine, locked);
-    try {
-      await expect(put(locked)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-      const { errors } = storage.database.counters;
-      const ofLocked = [];
-      for (const taskId of ["a", "b", "c", "d", "e"]) {
-        ofLocked.push(storage.putWrites(write(locked, { taskId })));
-        await new Promise(setImmediate);
-      }
-      const settled = Promise.allSettled(ofLocked);
-      await put(free);
-      expect(storage.database.counters.errors).toBe(errors);
-      await settled;
-    } finally {
-      await unlock();
-    }
-  });
-
-  test("is told from a server that answers nobody, which is not asked for one thread after the other", async () => {
-    const storage = engine.another({ deadline: 1000 });
-    const threads = Array.from({ length: 12 }, () => randomUUID());
-    for (const thread of threads) await storage.put(checkpoint(thread, { n: 0 }));
-    const unlock = await takeLock(engine, "LOCK TABLE T IN EXCLUSIVE MODE");
-    try {
-      for (const round of [1, 2, 3]) {
-        const { errors } = storage.database.counters;
-        const results = await Promise.allSettled(
-          threads.map((thread) => storage.put(checkpoint(thread, { round }))),
-        );
-        for (const one of results) {
-          expect(one).toMatchObject({ reason: { code: "DEADLINE_EXCEEDED" } });
-        }
-        // All together, and then not many more threads apart than there are statements at a time.
-        expect(storage.database.counters.errors - errors).toBeLessThan(threads.length);
-      }
-    } finally {
-      await unlock();
-    }
-    // Those that failed apart go together again, and then all.
-    for (const most of [2, 1]) {
-      const { statements } = storage.database.counters;
-      await Promise.all(threads.map((thread) => storage.put(checkpoint(thread, { most }))));
-      expect(storage.database.counters.statements - statements).toBeLessThanOrEqual(most);
-    }
   });
 
   test("keeps others waiting for the pool's only connection, and fails none of them", async () => {
