@@ -10,6 +10,7 @@
  * two threads cannot be recognised.
  */
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
+import { dropOldest } from "../drop-oldest.ts";
 import { CorruptCheckpointError, DecryptionError } from "../errors.ts";
 import type { EncryptionOptions } from "../options.ts";
 import { derive, FINGERPRINT_BYTES, type MasterKey, resolveEncryption } from "./keys.ts";
@@ -84,7 +85,7 @@ export function createCipher(options: EncryptionOptions): Cipher {
       tags: all.subarray(64),
     };
     threads.set(name, made);
-    if (threads.size > MAX_THREADS) threads.delete(threads.keys().next().value as string);
+    dropOldest(threads, MAX_THREADS);
     return made;
   };
 

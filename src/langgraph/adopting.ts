@@ -1,4 +1,5 @@
 /** A storage that takes a thread over from the official package's tables before it is first used. */
+import { dropOldest } from "../drop-oldest.ts";
 import { type Statement, statement } from "../postgres/statement.ts";
 import { checkThreadId } from "../storage/names.ts";
 import type { Adoption, InTransaction, Storage } from "../storage/storage.ts";
@@ -58,7 +59,7 @@ function createAdoption(storage: Storage, schema: string): Adoption {
 
   const remember = (threadId: string): void => {
     looked.add(threadId);
-    if (looked.size > REMEMBERED) looked.delete(looked.keys().next().value as string);
+    dropOldest(looked, REMEMBERED);
   };
 
   const look = async (threadId: string, inside?: InTransaction): Promise<void> => {

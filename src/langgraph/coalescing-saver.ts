@@ -10,6 +10,7 @@ import {
   type PendingWrite,
   WRITES_IDX_MAP,
 } from "@langchain/langgraph-checkpoint";
+import { dropOldest } from "../drop-oldest.ts";
 import { ThreadConflictError } from "../errors.ts";
 import { checkThreadId } from "../storage/names.ts";
 import { createValueCodec, type ValueCodec } from "../values/codec.ts";
@@ -189,9 +190,7 @@ export class CoalescingSaver extends BaseCheckpointSaver<number> {
 
   #noteWritten(name: CheckpointName): void {
     this.#written.add(textOf(name));
-    if (this.#written.size > MAX_WRITTEN) {
-      this.#written.delete(this.#written.values().next().value as string);
-    }
+    dropOldest(this.#written, MAX_WRITTEN);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Which puts fork on purpose, for a saver that refuses those that do so by accident. */
 import type { CheckpointMetadata } from "@langchain/langgraph-checkpoint";
+import { dropOldest } from "../drop-oldest.ts";
 import type { CheckpointKey } from "../storage/reader.ts";
 
 export interface ForkPoints {
@@ -19,7 +20,7 @@ export function createForkPoints(): ForkPoints {
   return {
     add(point) {
       points.add(keyOf(point));
-      if (points.size > MAX_POINTS) points.delete(points.values().next().value as string);
+      dropOldest(points, MAX_POINTS);
     },
     isFork: (parent, { source }) =>
       source === "fork" || source === "update" || points.has(keyOf(parent)),

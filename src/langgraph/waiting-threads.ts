@@ -1,4 +1,5 @@
 /** What waits to be stored, thread by thread. */
+import { dropOldest } from "../drop-oldest.ts";
 import { DatabaseError } from "../errors.ts";
 import type { ValueCodec } from "../values/codec.ts";
 import type { PostgresSaver } from "./saver.ts";
@@ -172,5 +173,5 @@ function keyOf({ threadId, namespace, id }: CheckpointName): string {
 
 function remember<V>(memory: Map<string, V>, key: string, value: V): void {
   memory.set(key, value);
-  if (memory.size > MAX_REMEMBERED) memory.delete(memory.keys().next().value as string);
+  dropOldest(memory, MAX_REMEMBERED);
 }

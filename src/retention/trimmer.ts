@@ -1,4 +1,5 @@
 /** Prunes threads as they grow, beside the writes that make them grow. */
+import { dropOldest } from "../drop-oldest.ts";
 import { refuseUnknownKeys } from "../options.ts";
 import { keepLast } from "./keep-last.ts";
 import { tell } from "./listener.ts";
@@ -68,7 +69,7 @@ export function createTrimmer(place: Place, options: TrimmerOptions): Trimmer {
       const count = (puts.get(threadId) ?? Math.floor(Math.random() * step)) + 1;
       puts.delete(threadId);
       puts.set(threadId, count % step);
-      if (puts.size > COUNTED) puts.delete(puts.keys().next().value as string);
+      dropOldest(puts, COUNTED);
       if (count < step) return;
       due.add(threadId);
       work ??= run();

@@ -4,6 +4,7 @@
  */
 // The tests of a user may replace the global ones.
 import { clearImmediate, setImmediate } from "node:timers";
+import { dropOldest } from "../drop-oldest.ts";
 import type { StoredValue, ValueCodec } from "../values/codec.ts";
 import type { KnowledgeStore } from "./thread-knowledge.ts";
 
@@ -57,7 +58,7 @@ export function createAhead(codec: ValueCodec, knowledge: KnowledgeStore): Ahead
     const latest = all.get(key) ?? { trees: new Map(), isTrusted: true };
     all.delete(key);
     all.set(key, latest);
-    if (all.size > MAX_LATEST) all.delete(all.keys().next().value as string);
+    dropOldest(all, MAX_LATEST);
     return latest;
   };
 

@@ -11,6 +11,7 @@ export interface Part {
   readonly of: Split;
 }
 
+/** A batch that failed, whose parts are tried apart. */
 export interface Split {
   /** Whether the batch was waited for in vain. */
   readonly isLate: boolean;

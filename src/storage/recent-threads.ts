@@ -1,3 +1,5 @@
+import { dropOldest } from "../drop-oldest.ts";
+
 /** The threads that something was true of when it was last noticed. */
 export interface RecentThreads {
   has(threadId: string): boolean;
@@ -13,8 +15,7 @@ export function recentThreads(): RecentThreads {
     note(threadId, isTrue) {
       threads.delete(threadId);
       if (isTrue) threads.add(threadId);
-      // The first of a set is the one that has been in it for longest.
-      if (threads.size > MAX_REMEMBERED) threads.delete(threads.values().next().value as string);
+      dropOldest(threads, MAX_REMEMBERED);
     },
   };
 }

@@ -1,5 +1,5 @@
 /** `ttl.refresh: "read"`: reading a thread puts off its end, as writing to it does. */
-
+import { dropOldest } from "../drop-oldest.ts";
 import type { ResolvedSettings } from "../options.ts";
 import type { Executor } from "../postgres/database.ts";
 import type { TableNames } from "../postgres/identifiers.ts";
@@ -56,6 +56,6 @@ WHERE c.thread_id = $1 AND c.checkpoint_ns = $4 AND c.checkpoint_id = $5 AND ${d
     ]);
     lately.delete(key);
     lately.set(key, now);
-    if (lately.size > REMEMBERED) lately.delete(lately.keys().next().value as string);
+    dropOldest(lately, REMEMBERED);
   };
 }

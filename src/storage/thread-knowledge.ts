@@ -4,6 +4,7 @@
  * read fetch none. It is only ever a memory: every write proves the generation again in the database,
  * and forgetting costs speed, never correctness.
  */
+import { dropOldest } from "../drop-oldest.ts";
 import type { CachedChunk, ChunkId, ChunkRun, ChunkSource } from "../values/codec.ts";
 
 export interface ThreadKnowledge {
@@ -208,7 +209,7 @@ export function createKnowledge(maxBytes: number): KnowledgeStore {
       const key = originKey(threadId, checkpointId);
       origins.delete(key);
       origins.set(key, createdAt);
-      if (origins.size > MAX_CHECKPOINTS) origins.delete(origins.keys().next().value as string);
+      dropOldest(origins, MAX_CHECKPOINTS);
     },
     origin(threadId, checkpointIds) {
       for (const id of checkpointIds) {

@@ -93,13 +93,13 @@ export function createWriteQueue(database: Database, statements: WriteStatements
       });
       if (split) split.taken += 1;
     } catch (error) {
+      const isLate = waitedTooLong(error);
       const parts = partsOf(batch, error);
       if (parts !== undefined) {
-        const of = { isLate: waitedTooLong(error), taken: 0, late: 0 };
+        const of = { isLate, taken: 0, late: 0 };
         waiting.unshift(...parts.flatMap((part) => apart(part, { of })));
         return;
       }
-      const isLate = waitedTooLong(error);
       for (const one of batch) {
         if (isLate) slowThreads.note(one.operation.threadId, true);
         one.reject(error);
